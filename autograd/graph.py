@@ -1,0 +1,310 @@
+"""The recorded graph, and the one loop that differentiates it.
+
+A vertex is a `Node` (one recorded op) or a leaf tensor. A node knows the vertices its differentiable inputs came
+from and what its rules asked to keep; never its output tensor, so a graph holds no reference cycle.
+"""
+
+from types import NoneType
+
+import numpy as np
+
+from .modes import enable_grad, no_grad, state
+from .tensor import Tensor, _Writes, as_array, label, ops, version, wrap
+
+
+class Node:
+    """One recorded op: `name`, `inputs` (vertices), `shape` and `dtype` of its output, and `saved`, the values its
+    rules named. `saved` is None once backward has used and freed it."""
+
+    __slots__ = ("plan", "inputs", "saved", "shape", "dtype", "clock", "hooks", "line")
+
+    def __init__(self, plan, inputs, saved, shape, dtype, clock):
+        self.plan = plan
+        self.inputs = inputs
+        self.saved = saved
+        self.shape = shape
+        self.dtype = dtype
+        self.clock = clock  # the clock of writes when the values were saved
+        self.hooks = None
+        self.line = None  # the user's source line, in anomaly mode
+
+    @property
+    def name(self) -> str:
+        """The op's name."""
+        return self.plan.primitive.name
+
+    @property
+    def saved_arrays(self) -> list:
+        """The arrays kept for the rules."""
+        return list(_arrays(self.saved or ()))
+
+    @property
+    def saved_bytes(self) -> int:
+        """Memory of the arrays kept for the rules; what several ops share is counted by each."""
+        return sum(a.nbytes for a in self.saved_arrays)
+
+    def __repr__(self):
+        return f"<{self.name} {self.shape} {self.dtype}>"
+
+
+class Outputs(tuple):
+    """The cotangents of an op of several outputs, None where there is none."""
+
+    shape = dtype = None
+
+    def __add__(self, other):
+        return Outputs(b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True))
+
+
+def _arrays(saved):
+    for value in saved:
+        if isinstance(value, np.ndarray):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from _arrays(value)
+
+
+def _count_uses(roots):
+    """How often each vertex reachable from the roots is an input of another (iterative: no recursion, no sort)."""
+    uses = dict.fromkeys(roots, 0)
+    found = list(uses)
+    for vertex in found:
+        for parent in vertex.inputs:
+            if parent in uses:
+                uses[parent] += 1
+            else:
+                uses[parent] = 1
+                found.append(parent)
+    return uses
+
+
+def consumers_first(roots):
+    """Yields every vertex reachable from the roots, each after all vertices that use it."""
+    uses = _count_uses(roots)
+    ready = [vertex for vertex, n in uses.items() if not n]
+    while ready:
+        vertex = ready.pop()
+        yield vertex
+        for parent in vertex.inputs:
+            uses[parent] -= 1
+            if not uses[parent]:
+                ready.append(parent)
+
+
+def vertex_of(t: Tensor):
+    """Where a tensor stands in the graph: the node that made it, or itself when it is a leaf."""
+    return t if t.node is None else t.node
+
+
+def _unbroadcast(g, shape):
+    """Sums a cotangent down to the shape that broadcasting had stretched."""
+    extra = g.ndim - len(shape)
+    stretched = [i for i in range(g.ndim) if i < extra or (shape[i - extra] == 1 and g.shape[i] != 1)]
+    summed = g.sum(axis=tuple(stretched), keepdims=True) if stretched else g
+    if summed.shape[extra:] != shape or extra < 0:
+        raise ValueError(f"a rule returned a cotangent of shape {g.shape} for an input of shape {shape}")
+    return summed.reshape(shape) if extra else summed
+
+
+def _fit(g, vertex):
+    """A raw cotangent brought to its vertex's shape and dtype."""
+    if g.shape != vertex.shape:
+        g = _unbroadcast(g, vertex.shape)
+    if g.dtype != vertex.dtype:
+        if g.dtype.kind == "c" and vertex.dtype.kind != "c":
+            g = np.real(g)
+        g = g.astype(vertex.dtype)
+    return g
+
+
+def _saved(node):
+    """What was saved for the rules: it must be there still, or be computed again, and be unwritten since."""
+    while not isinstance(node.saved, (tuple, NoneType)):
+        node.saved = node.saved()  # a checkpoint
+    if node.saved is None:
+        raise RuntimeError(
+            f"backward reaches {node.name} a second time, and its saved values were freed: "
+            "call the first backward with retain_graph=True, or run the forward again"
+        )
+    for name, saved in zip(node.plan.saved_names, node.saved, strict=False):
+        for array in _arrays((saved,)):
+            now = version(array)
+            if now > node.clock:
+                raise RuntimeError(
+                    f"backward of {node.name} needs {name!r} of shape {array.shape} as it was at version {node.clock}, "
+                    f"but it was written in place and is at version {now}: clone() it before the write, or write after "
+                    "backward; recorded at " + (node.line or "a line that detect_anomaly() shows")
+                )
+    return node.saved
+
+
+def _run_hooks(vertex, g):
+    for hook in list(vertex.hooks.values()):
+        replaced = hook(_turn(g if isinstance(g, Tensor) or not isinstance(g, (np.ndarray, np.generic)) else wrap(np.asarray(g))))
+        if replaced is not None:
+            if replaced.shape != vertex.shape:
+                raise ValueError(f"a hook returned a gradient of shape {replaced.shape}, needs {vertex.shape}")
+            g = _turn(replaced if isinstance(g, Tensor) else as_array(replaced))
+    return g
+
+
+def propagate(cotangents, create_graph, retain_graph, wanted=None):
+    """The loop. `cotangents` maps root vertices to their cotangents. Yields (vertex, cotangent, owned) for each leaf,
+    or for each vertex of `wanted` and then only the paths to these are walked; `owned` tells that the buffer is
+    shared with nothing."""
+    uses, needed, needs = _count_uses(cotangents), None, None
+    if wanted is not None:
+        needed = set(wanted)
+        for vertex in reversed(list(consumers_first(cotangents))):
+            if not needed.isdisjoint(vertex.inputs):
+                needed.add(vertex)
+    owned = set()  # vertices whose buffer was made here by summing, or came fresh from a rule
+    watchers = state.backward_watchers
+    ready = [vertex for vertex in cotangents if not uses[vertex]]
+    while ready:
+        vertex = ready.pop()
+        inputs = vertex.inputs
+        g = cotangents.pop(vertex, None)
+        if g is not None:
+            if vertex.hooks:
+                owned.discard(vertex)
+                g = _run_hooks(vertex, g)
+            if not inputs if wanted is None else vertex in wanted:
+                yield vertex, g, vertex in owned
+        if g is None or (needed is not None and needed.isdisjoint(inputs)):
+            pulled = [None] * len(inputs)
+        elif inputs:
+            for watch in watchers:
+                watch(vertex, g)
+            saved = vertex.saved
+            if type(saved) is not tuple or (saved and vertex.clock != _Writes.clock):
+                saved = _saved(vertex)
+            if needed is not None:
+                needs = [parent in needed for parent in inputs]
+            pulled = vertex.plan.pull_recorded(vertex, g, needs) if create_graph else vertex.plan.pull(g, saved, needs)
+            if not retain_graph:
+                vertex.saved = None
+        else:
+            continue
+        for parent, raw in zip(inputs, pulled):  # noqa: B905 (strict costs a tenth of the loop)
+            left = uses[parent] = uses[parent] - 1
+            if not left:
+                ready.append(parent)
+            if raw is None:
+                continue
+            leaf = type(parent) is not Node
+            like = parent._data if leaf else parent
+            if raw.shape != like.shape or raw.dtype != like.dtype:
+                raw = _fit(raw, parent)
+            before = cotangents.get(parent)
+            if before is None:
+                cotangents[parent] = raw
+                if leaf and type(raw) is np.ndarray and raw.base is None and raw is not g:
+                    if not any(raw is kept for kept in saved):
+                        owned.add(parent)
+            elif parent in owned and type(before) is type(raw) is np.ndarray:
+                np.add(before, raw, before)
+            else:
+                cotangents[parent] = before + raw
+                owned.add(parent)
+
+
+def cotangents_of(outputs, gs, inputs, needs) -> dict:
+    """The recorded cotangents of the inputs that are needed, by vertex, from those of one output or of several."""
+    pairs = [(outputs, gs)] if isinstance(outputs, Tensor) else zip(outputs, gs, strict=True)
+    pairs = [(o, g) for o, g in pairs if g is not None and o.requires_grad]
+    start = _sum_by_vertex([o for o, _ in pairs], [g for _, g in pairs], True)
+    wanted = {vertex_of(t) for t, need in zip(inputs, needs, strict=True) if need}
+    return {vertex: g for vertex, g, _ in propagate(start, True, True, wanted)}
+
+
+def _start(output, gradient):
+    """The cotangent that backward starts from, checked."""
+    if not isinstance(output, Tensor):
+        raise TypeError(f"only a Tensor can be differentiated, got {type(output).__name__}")
+    if not output.requires_grad:
+        raise RuntimeError(
+            "this tensor does not require grad, so there is nothing to differentiate: create its inputs with "
+            "requires_grad=True, and compute it outside no_grad()"
+        )
+    if gradient is None:
+        if output.size != 1:
+            raise RuntimeError(
+                f"gradient of a tensor of shape {output.shape}: reduce it to one number (a loss), "
+                "or give its cotangent as gradient="
+            )
+        return np.ones(output.shape, output.dtype)
+    if np.shape(gradient) != output.shape:
+        raise ValueError(f"gradient has shape {np.shape(gradient)}, the tensor it belongs to {output.shape}")
+    g = gradient if isinstance(gradient, Tensor) else as_array(gradient)
+    return _turn(g if g.dtype == output.dtype else g.astype(output.dtype))
+
+
+def _turn(g):
+    """Between `.grad`, which is PyTorch's dL/dRe + i dL/dIm, and the cotangents of the rules, which are its conjugate
+    so that rules of complex functions are the textbook's."""
+    return np.conj(g) if g.dtype.kind == "c" else g
+
+
+def _sum_by_vertex(outputs, cotangents, create_graph):
+    total = {}
+    for output, g in zip(outputs, cotangents, strict=True):
+        if create_graph and not isinstance(g, Tensor):
+            g = wrap(g)
+        elif not create_graph and isinstance(g, Tensor):
+            g = g._data
+        vertex = vertex_of(output)
+        total[vertex] = total[vertex] + g if vertex in total else g
+    return total
+
+
+def _finished(g, owned):
+    """A cotangent as a gradient that shares memory with nothing."""
+    if isinstance(g, Tensor):
+        return _turn(g.clone())
+    if isinstance(g, (np.ndarray, np.generic)):
+        return wrap(_turn(g if owned else np.array(g)))
+    return g  # rows of an embedding
+
+
+def backward(output, gradient=None, retain_graph=None, create_graph=False) -> None:
+    """`Tensor.backward`."""
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    with enable_grad() if create_graph else no_grad():
+        cotangents = _sum_by_vertex([output], [_start(output, gradient)], create_graph)
+        for leaf, g, owned in propagate(cotangents, create_graph, retain_graph):
+            g = _finished(g, owned)
+            leaf.grad = g if leaf.grad is None else leaf.grad + g if isinstance(g, Tensor) else g + leaf.grad
+
+
+def gradient(output, inputs, gradient=None, create_graph=False, retain_graph=None):
+    """d(output)/d(input) for each of `inputs`, as a list, or as one tensor when `inputs` is one tensor.
+
+    `output` is a tensor or a list of tensors; `gradient` its cotangent(s), 1 by default for one value. No `.grad`
+    is touched. With `create_graph` the results are recorded and can be differentiated again. Raises RuntimeError
+    for an input that the output does not use, and says which.
+    """
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    outputs = list(output) if isinstance(output, (list, tuple)) else [output]
+    gradients = list(gradient) if isinstance(gradient, (list, tuple)) else [gradient] * len(outputs)
+    single = isinstance(inputs, Tensor)
+    targets = [inputs] if single else list(inputs)
+    for k, t in enumerate(targets):
+        if not isinstance(t, Tensor) or not t.requires_grad:
+            raise RuntimeError(f"input {k} does not require grad, so there is no derivative with respect to it")
+    vertices = [vertex_of(t) for t in targets]
+    with enable_grad() if create_graph else no_grad():
+        starts = [_start(o, g) for o, g in zip(outputs, gradients, strict=True)]
+        cotangents = _sum_by_vertex(outputs, starts, create_graph)
+        found = {
+            vertex: _finished(g, owned)
+            for vertex, g, owned in propagate(cotangents, create_graph, retain_graph, set(vertices))
+        }
+    for k, (t, vertex) in enumerate(zip(targets, vertices, strict=True)):
+        if vertex not in found:
+            raise RuntimeError(f"the output does not use input {k} ({label(t)})")
+    results = [found[vertex] for vertex in vertices]
+    return results[0] if single else results
+
+
+ops.backward = backward

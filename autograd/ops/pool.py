@@ -1,0 +1,137 @@
+"""Pooling over images, channels last. Two families, each closed under differentiation: reading and adding at
+an index (max pooling), and averaging and its transpose."""
+
+import numpy as np
+
+from ..primitive import primitive
+from .window import Pads, Pair, float_type, images, output_size, pair, resolve_padding
+
+
+def _options(size: Pair, kernel_size, stride, padding) -> tuple[Pair, tuple[Pair, Pair, Pads]]:
+    """The size of the output, and (kernel_size, stride, pads) as kernels take them."""
+    kernel = pair(kernel_size, "kernel_size", 1)
+    stride = kernel if stride is None else pair(stride, "stride", 1)
+    pads = resolve_padding(padding, size, kernel, stride)
+    if any(max(p) > k // 2 for p, k in zip(pads, kernel, strict=True)):
+        raise ValueError(f"padding {padding!r} is more than half of the kernel, {kernel[0]}x{kernel[1]}")
+    return output_size(size, kernel, stride, pads), (kernel, stride, pads)
+
+
+@primitive(residuals=("index", "size"))
+def max_pool2d(x, kernel_size, stride=None, padding=0):
+    """The maximum of each window of x (m, n_H, n_W, n_C), to (m, n_H', n_W', n_C), where
+    n' = floor((n + 2p - f) / s) + 1.
+
+    `kernel_size` and `stride` (the kernel's size by default) are numbers or pairs, `padding` as in `conv2d`;
+    padding never wins. The gradient goes to the window's maximum, to the first of equals, as in PyTorch; a
+    NaN wins. Raises ValueError for shapes that do not fit, and padding over half of the kernel. Source:
+    COURSE.md C4W1-pool."""
+    from ..kernels import pool, threads
+
+    x = images(x, "x")
+    dtype, work = float_type(x)
+    size = x.shape[1:3]
+    out, options = _options(size, kernel_size, stride, padding)
+    y, index = pool.max_forward(threads.ready(x, work), out, *options)
+    return y.astype(dtype, copy=False), index, size
+
+
+@max_pool2d.vjp("x")
+def _(g, index, size):
+    return pool_scatter(g, index, size)
+
+
+def _places(index, like, size):
+    """The index as kernels take it, of the shape `like`; they see whether each place lies inside."""
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"index holds places h * n_W + w as integers, got {index.dtype}")
+    if index.shape != like:
+        raise ValueError(f"index has shape {index.shape}, needs {like}")
+    if size[0] * size[1] > np.iinfo(np.int32).max:
+        raise ValueError(f"a plane of {size[0]}x{size[1]} has more than 2^31 pixels")
+    if index.dtype != np.int32:  # a place too far off for int32 must not wrap back into the plane
+        index = np.clip(index.astype(np.int64, copy=False), -1, np.iinfo(np.int32).max)
+    return index
+
+
+@primitive(residuals=("size",))
+def pool_gather(x, index):
+    """Reads x (m, n_H, n_W, n_C) at places of its planes: y[m, i, j, c] = x[m, h, w, c] where index[m, i, j,
+    c] is the integer h * n_W + w. Raises IndexError for a place outside, ValueError and TypeError for an
+    index that does not fit."""
+    from ..kernels import pool, threads
+
+    x, index = images(x, "x"), images(index, "index")
+    size = x.shape[1:3]
+    index = _places(index, (x.shape[0], *index.shape[1:3], x.shape[3]), size)
+    dtype, work = float_type(x)
+    y = pool.gather(threads.ready(x, work), threads.ready(index, np.int32))
+    return y.astype(dtype, copy=False), size
+
+
+@pool_gather.vjp("x")
+def _(g, index, size):
+    return pool_scatter(g, index, size)
+
+
+@primitive()
+def pool_scatter(g, index, size):
+    """The transpose of `pool_gather`, and with max pooling's index its gradient ("unpooling"): zeros (m,
+    *size, n_C) to which g (m, n_H', n_W', n_C) is added at the places of index, of g's shape. Errors as in
+    `pool_gather`."""
+    from ..kernels import pool, threads
+
+    g, size = images(g, "g"), pair(size, "size", 1)
+    index = _places(images(index, "index"), g.shape, size)
+    dtype, work = float_type(g)
+    dx = pool.scatter(threads.ready(g, work), threads.ready(index, np.int32), size)
+    return dx.astype(dtype, copy=False)
+
+
+@pool_scatter.vjp("g")
+def _(u, index):
+    return pool_gather(u, index)
+
+
+@primitive(residuals=("size",))
+def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
+    """The mean of each window of x (m, n_H, n_W, n_C), to (m, n_H', n_W', n_C), where
+    n' = floor((n + 2p - f) / s) + 1.
+
+    Padding counts as zeros; with `count_include_pad=False` (TensorFlow's and Keras's choice) the mean is over
+    the pixels of the image only. Arguments and errors as in `max_pool2d`. Source: COURSE.md C4W1-pool."""
+    from ..kernels import pool, threads
+
+    x = images(x, "x")
+    dtype, work = float_type(x)
+    size = x.shape[1:3]
+    out, options = _options(size, kernel_size, stride, padding)
+    y = pool.average(threads.ready(x, work), out, *options, count_padding=bool(count_include_pad))
+    return y.astype(dtype, copy=False), size
+
+
+@avg_pool2d.vjp("x")
+def _(g, size, kernel_size, stride, padding, count_include_pad):
+    return avg_pool2d_grad(g, size, kernel_size, stride, padding, count_include_pad)
+
+
+@primitive()
+def avg_pool2d_grad(g, size, kernel_size, stride=None, padding=0, count_include_pad=True):
+    """The cotangent of `avg_pool2d`'s x, (m, *size, n_C), from that of its output, g (m, n_H', n_W', n_C):
+    each window spreads its share over its pixels. Arguments and errors as in `avg_pool2d`; raises ValueError
+    where g is not of the size that `size` gives."""
+    from ..kernels import pool, threads
+
+    g = images(g, "g")
+    dtype, work = float_type(g)
+    size = pair(size, "size", 1)
+    out, options = _options(size, kernel_size, stride, padding)
+    if g.shape[1:3] != out:
+        raise ValueError(f"g has shape {g.shape}, the output of such a pooling (m, {out[0]}, {out[1]}, n_C)")
+    dx = pool.average_grad(threads.ready(g, work), size, *options, count_padding=bool(count_include_pad))
+    return dx.astype(dtype, copy=False)
+
+
+@avg_pool2d_grad.vjp("g")
+def _(u, kernel_size, stride, padding, count_include_pad):
+    return avg_pool2d(u, kernel_size, stride, padding, count_include_pad)

@@ -1,0 +1,158 @@
+"""`draw` and what it returns."""
+
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from ..modes import enable_grad
+from ..tensor import Tensor, as_array, wrap
+from .arrange import repeat_far_leaves
+from .dot import dot
+from .mermaid import mermaid
+from .model import Diagram
+from .reading import read
+from .render import render
+from .tape import tape
+
+LONGEST = 20_000  # summed length of edges, in ranks, up to which a layout takes seconds
+SHALLOW = 7  # graphs of up to so many ranks are laid out from left to right
+SHOWN = 60  # lines of the tape in a repr
+
+
+class Picture:
+    """A drawn graph. Jupyter shows it as SVG; `save(path)` writes it; `dot` and `mermaid` are its sources; `print`
+    shows the tape: one line per op with shapes."""
+
+    ENDINGS = ("svg", "png", "pdf", "dot", "mmd")
+
+    def __init__(self, diagram: Diagram, direction: str | None = None):
+        self.diagram = diagram
+        self.arranged = repeat_far_leaves(diagram)
+        self.direction = direction or ("LR" if max(diagram.ranks().values()) <= SHALLOW else "TB")
+
+    @property
+    def dot(self) -> str:
+        """The source in Graphviz's language."""
+        return dot(self.arranged, self.direction)
+
+    @property
+    def mermaid(self) -> str:
+        """The source in Mermaid's language."""
+        return mermaid(self.arranged, self.direction)
+
+    def render(self, format: str) -> bytes:
+        """The picture as "svg", "png" or "pdf". Raises ImportError where no Graphviz is installed, and ValueError where
+        the graph is too large for a layout."""
+        if (length := self.arranged.span()) > LONGEST:
+            raise ValueError(
+                f"a graph of {len(self.arranged.boxes):,} boxes and {length:,} steps of edges is too large to lay out "
+                f"(up to {LONGEST:,} steps): draw one step, one sample or one block of it, or save it as .dot or .mmd, "
+                "or print it"
+            )
+        return render(self.dot, format)
+
+    def save(self, path) -> Path:
+        """Writes the picture in the format of the path's ending (svg, png, pdf, dot, mmd), through a temporary file,
+        and returns the path. Raises ValueError for another ending, FileNotFoundError where there is no such folder."""
+        path = Path(path)
+        ending = path.suffix.lower().removeprefix(".")
+        if ending not in self.ENDINGS:
+            raise ValueError(f"cannot save a picture as {path.name!r}: the ending must be one of .{' .'.join(self.ENDINGS)}")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"cannot save {path}: there is no folder {path.parent}")
+        if ending in ("dot", "mmd"):
+            content = (self.dot if ending == "dot" else self.mermaid).encode()
+        else:
+            content = self.render(ending)
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with open(unfinished, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return path
+
+    def __str__(self):
+        return tape(self.diagram)
+
+    def __repr__(self):
+        lines = str(self).split("\n")
+        if len(lines) <= SHOWN:
+            return "\n".join(lines)
+        return "\n".join([*lines[:SHOWN], f"  ... {len(lines) - SHOWN:,} more lines: print it to see them all"])
+
+    def _repr_svg_(self):
+        try:
+            return self.render("svg").decode()
+        except (ImportError, ValueError) as error:  # Jupyter then shows the text
+            warnings.warn(str(error), stacklevel=2)
+            return None
+
+
+def draw(
+    what: Tensor | Iterable[Tensor] | Callable,
+    *inputs,
+    names: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] = (),
+    values: bool = False,
+    constants: bool = True,
+    direction: str | None = None,
+) -> Picture:
+    """A picture of the graph that made a tensor (or several), or of the graph that a function or a Module records
+    when it is called with `inputs`.
+
+    Boxes with round corners are ops, with the options that are not at their default; square boxes are the leaves that
+    require grad; notes are arrays that get no gradient (images, labels, masks; `constants=False` leaves them out); the
+    double box is what was drawn. Shapes stand on the edges, with the dtype where it is not float32.
+
+    names: a mapping, or pairs such as `module.named_parameters()`; what is not in it goes by its own `.name`.
+    values: writes the numbers of small tensors, and after backward their gradients. Of intermediate results it knows
+    those in `names`, and those that were asked to `retain_grad()`.
+    direction: "LR" or "TB"; chosen by the depth of the graph when not given.
+
+    Backward frees what a graph saved, and with it the arrays without gradient and the options: draw before it, or call
+    `backward(retain_graph=True)`. Raises TypeError for what holds no tensor, ValueError for another direction.
+    """
+    if direction not in (None, "LR", "TB"):
+        raise ValueError(f'direction must be "LR" (left to right) or "TB" (top to bottom), got {direction!r}')
+    known = dict(names)
+    given: list[Tensor] = []
+    if callable(what) and not isinstance(what, Tensor):
+        if hasattr(what, "named_parameters"):
+            known = {**dict(what.named_parameters()), **known}
+        given = [_stand_in(x) for x in inputs]
+        known.update(zip(_argument_names(what, len(inputs)), given, strict=True))
+        with enable_grad():
+            what = what(*given)
+    elif inputs:
+        raise TypeError(f"inputs go with a function or a Module, got them with a {type(what).__name__}")
+    outputs = [what] if isinstance(what, Tensor) else what
+    if not isinstance(outputs, (list, tuple)) or not outputs or not all(isinstance(t, Tensor) for t in outputs):
+        raise TypeError(f"draw takes a Tensor, several, or a function and its inputs; got {type(what).__name__}")
+    return Picture(read(outputs, known, given, values, constants), direction)
+
+
+def trace(f: Callable, *inputs) -> None:
+    """Prints the tape of `f(*inputs)`: one line per recorded op, with the shapes of what it puts out."""
+    print(draw(f, *inputs))
+
+
+def _stand_in(x) -> Tensor:
+    """The input as a leaf of its own, so that the graph starts there; floats are recorded from it."""
+    t = wrap(as_array(x))
+    return t.requires_grad_(t.dtype.kind == "f")
+
+
+def _argument_names(f, count: int) -> list[str]:
+    """What `f` calls its positional arguments; x0, x1, ... where that is not known."""
+    try:
+        signature = inspect.signature(getattr(f, "forward", f))
+    except (TypeError, ValueError):
+        signature = None
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in signature.parameters.values() if p.kind in positional] if signature else []
+    return [names[i] if i < len(names) else f"x{i}" for i in range(count)]

@@ -1,0 +1,45 @@
+"""A Diagram as text: the arrays it starts from, then one line per op in the order of their execution."""
+
+from .model import Diagram, Value
+
+
+def tape(diagram: Diagram) -> str:
+    """The tape. An op's result is called %1, %2, ... unless it has a name."""
+    into = diagram.into()
+    drawn = {(e.tail, e.output): diagram.boxes[e.head].title for e in diagram.edges if diagram.boxes[e.head].kind == "output"}
+    ops = 0
+    called: dict[tuple[str, int], str] = {}
+    leaves, lines = [], []
+    for box in diagram.boxes.values():
+        if box.kind == "op":
+            ops += 1
+            for k, value in sorted(box.values.items()):
+                number = f"%{ops}" if len(box.values) == 1 else f"%{ops}.{k}"
+                called[box.id, k] = drawn.get((box.id, k)) or value.name or number
+            arguments = box.operands([called[e.tail, e.output] for e in into[box.id]])
+            results = ", ".join(called[box.id, k] for k in sorted(box.values))
+            value_types = ", ".join(_about(v) for _, v in sorted(box.values.items()))
+            lines.append((results, f"= {box.title}({', '.join([*arguments, *box.notes])})", value_types))
+        elif not into[box.id]:
+            called[box.id, 0] = box.title
+            leaves.append((box.title, box.kind, _about(box.values[0])))
+    rows = leaves + lines
+    widths = [min(max(len(row[i]) for row in rows), 60) for i in (0, 1)]
+    head = ", ".join(
+        f"{n:,} {word if n == 1 or word == 'data' else word + 's'}"
+        for word in ("op", "parameter", "data")
+        if (n := diagram.count(word)) or word == "op"
+    )
+    return "\n".join([
+        f"graph of {diagram.title}: {head}",
+        *(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows),
+    ])
+
+
+def _about(value: Value) -> str:
+    parts = [value.type]
+    if value.content:
+        parts.append("= " + " ".join(value.content.split()))
+    if value.gradient:
+        parts.append("grad " + " ".join(value.gradient.split()))
+    return "  ".join(parts)

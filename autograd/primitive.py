@@ -1,0 +1,366 @@
+"""One declaration per op: the function, NumPy's dispatch, the rule and the registry row.
+
+    @primitive(np.tanh)
+    def tanh(x):                 # the forward sees ndarrays only
+        return np.tanh(x)
+
+    @tanh.vjp("x")
+    def _(g, y):                 # the names say what is saved: y is the output; x is not named, so it is not kept
+        return g * (1 - y * y)
+
+A rule is a pure function of NumPy calls. In an ordinary backward it runs on ndarrays; under `create_graph` it is
+given Tensors, its calls dispatch back to primitives, and so the same lines give every order of derivative.
+"""
+
+import inspect
+from operator import itemgetter
+
+import numpy as np
+from numpy import ndarray
+
+from . import graph
+from .graph import Node, Outputs
+from .modes import enable_grad, get_default_dtype, state
+from .tensor import Tensor, _Writes, dispatch, ops, unwrap, wrap
+
+registry: dict[str, "Primitive"] = {}
+_REQUIRED = inspect.Parameter.empty
+_WEAK = (float, int, bool, complex, type(None))  # Python scalars never decide a dtype
+
+
+class Primitive:
+    """A differentiable op. Called with arrays it returns an array; with tensors, a recorded tensor."""
+
+    def __init__(self, forward, variadic=None, outputs=1, residuals=()):
+        signature = inspect.signature(forward).parameters
+        self.forward = forward
+        self.name = self.__name__ = forward.__name__.rstrip("_")
+        self.__doc__, self.__module__ = forward.__doc__, forward.__module__
+        self.parameters = tuple(signature)
+        self.defaults = [p.default for p in signature.values()]
+        self.arity = len(self.parameters)
+        self.variadic = None if variadic is None else self.parameters.index(variadic)
+        self.outputs = outputs
+        self.residuals = tuple(residuals)
+        self.rules = []  # (arguments it serves, names it asks for, rule)
+        self.differentiable = ()  # positions of the arguments that have a rule
+        self.binary = False  # whether it is plainly a function of two arrays
+        self.twin_function = None
+        self._plans = {}
+
+    def vjp(self, *arguments):
+        """Declares the rule of one argument; or one rule of several, which returns a tuple, and is told by `needs`,
+        if it names it, which of them are asked for."""
+
+        def declare(rule):
+            names = list(inspect.signature(rule).parameters)[1:]
+            known = {*self.parameters, *self.residuals, "y", "needs"}
+            if unknown := [n for n in (*arguments, *names) if n not in known]:
+                raise TypeError(f"rule of {self.name}: unknown names {unknown}, known are {sorted(known)}")
+            self.rules.append((arguments, names, rule))
+            places = {self.parameters.index(a) for a in arguments}
+            self.differentiable = tuple(sorted({*self.differentiable, *places}))
+            plainly = self.arity == 2 and self.outputs == 1 and not self.residuals and self.variadic is None
+            self.binary = plainly and self.differentiable == (0, 1)
+            return rule
+
+        return declare
+
+    def twin(self, function):
+        """Declares the same maths composed from other primitives: what is replayed under `create_graph`."""
+        self.twin_function = function
+        return function
+
+    def __repr__(self):
+        return f"<primitive {self.name}({', '.join(self.parameters)})>"
+
+    def __call__(self, *args, **kwargs):
+        if kwargs or len(args) != self.arity:
+            values = self._bind(args, kwargs)
+        elif len(args) == 2 and self.binary:
+            return self.on_two(*args)
+        else:
+            values = list(args)
+        at = self.variadic
+        elements = values
+        if at is not None:
+            elements = values[at] = list(values[at])
+        recording = state.recording
+        traced = mixed = False
+        inputs = []  # the vertices of what requires grad
+        mask = 0  # and a bit for the place of each
+        for i, value in enumerate(elements):
+            if isinstance(value, Tensor):
+                mixed = mixed or traced
+                traced = True
+                elements[i] = value._data
+                if recording and value.requires_grad:
+                    mask |= 1 << i
+                    inputs.append(value if value.node is None else value.node)
+            elif type(value) not in _WEAK:
+                mixed = True
+        try:
+            if mixed and traced and (at is not None or len(self.differentiable) > 1):
+                self._one_dtype(elements)
+            y = self.forward(*values)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self._explain(error, values) from None
+        if self.residuals:
+            y, *kept = y
+        if not traced:
+            return y
+        many = self.outputs > 1
+        if many:
+            y = tuple(map(np.asarray, y))
+        elif type(y) is not np.ndarray:
+            y = np.asarray(y)
+        if not mask:
+            return tuple(map(wrap, y)) if many else wrap(y)
+        key = mask if at is None else (mask, len(elements))
+        plan = self._plans.get(key) or self._plans.setdefault(key, Plan(self, mask))
+        values = (*values, y, *kept) if self.residuals else (*values, y)
+        shape, dtype = (None, None) if many else (y.shape, y.dtype)
+        node = Node(plan, tuple(inputs), plan.pick(values), shape, dtype, _Writes.clock)
+        for watch in state.watchers:
+            watch(node, y)
+        return _parts(node, y) if many else wrap(y, node)
+
+    def on_two(self, a, b):
+        """The same path written out for two operands, where a microsecond counts."""
+        mask = 0
+        x, z = a, b
+        if traced := isinstance(a, Tensor):
+            x = a._data
+            if a.requires_grad:
+                mask = 1
+        if isinstance(b, Tensor):
+            traced = True
+            z = b._data
+            if b.requires_grad:
+                mask += 2
+        if type(x) is type(z) is ndarray:
+            mixed = x.dtype is not z.dtype
+        else:
+            mixed = type(x) not in _WEAK and type(z) not in _WEAK
+        try:
+            if mixed and traced:
+                self._one_dtype(values := [x, z])
+                x, z = values
+            y = self.forward(x, z)
+        except (ValueError, TypeError) as error:
+            raise self._explain(error, (x, z)) from None
+        if not traced:
+            return y
+        if type(y) is not ndarray:
+            y = np.asarray(y)
+        if not mask or not state.recording:
+            return wrap(y)
+        if mask == 3:
+            inputs = a if a.node is None else a.node, b if b.node is None else b.node
+        else:
+            t = a if mask == 1 else b
+            inputs = (t if t.node is None else t.node,)
+        plan = self._plans.get(mask) or self._plans.setdefault(mask, Plan(self, mask))
+        node = Node(plan, inputs, plan.pick((x, z, y)), y.shape, y.dtype, _Writes.clock)
+        for watch in state.watchers:
+            watch(node, y)
+        return wrap(y, node)
+
+    def _bind(self, args, kwargs):
+        if len(args) > self.arity:
+            raise TypeError(f"{self.name} takes {self.arity} arguments ({', '.join(self.parameters)}), got {len(args)}")
+        values = [*args, *self.defaults[len(args) :]]
+        for name, value in kwargs.items():
+            if name not in self.parameters[len(args) :]:
+                twice = "twice" if name in self.parameters else f"but takes only {', '.join(self.parameters)}"
+                raise TypeError(f"{self.name} got argument {name!r} {twice}")
+            values[self.parameters.index(name)] = value
+        if _REQUIRED in map(type, values) or any(v is _REQUIRED for v in values):
+            missing = [n for n, v in zip(self.parameters, values, strict=True) if v is _REQUIRED]
+            raise TypeError(f"{self.name} misses {', '.join(missing)}")
+        return values
+
+    def _one_dtype(self, values):
+        """Brings the differentiable arguments to one float dtype: that of the widest array of floats that is not
+        0-d. So 0-d operands, integers, lists and Python scalars never promote a float32 result."""
+        places = self.differentiable if self.variadic is None else range(len(values))
+        places = [i for i in places if type(values[i]) not in _WEAK]
+        strong, weak = [], []
+        for i in places:
+            given, values[i] = values[i], np.asarray(values[i])
+            if values[i].dtype.kind not in "fiubc":
+                raise TypeError(f"takes numbers, got {type(given).__name__}")
+            if values[i].dtype.kind in "fc":
+                listed = isinstance(given, (list, tuple))
+                kinds = weak if listed or not values[i].ndim else strong
+                kinds.append(get_default_dtype() if listed and not strong else values[i].dtype)
+        if strong or weak:
+            target = np.result_type(*(strong or weak))
+            if target.kind == "f" and any(t.kind == "c" for t in weak):
+                target = np.result_type(target, np.complex64)
+            for i in places:
+                values[i] = values[i].astype(target, copy=False)
+
+    def _explain(self, error, values):
+        names = self.parameters
+        if self.variadic is not None:
+            values = values[self.variadic]
+            names = [f"{names[self.variadic]}[{k}]" for k in range(len(values))]
+        shapes = [f"{n} {v.shape}" for n, v in zip(names, values, strict=False) if isinstance(v, ndarray)]
+        kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
+        text = str(error)
+        return kind(text if text.startswith(self.name) else f"{self.name}: {text} [{', '.join(shapes)}]")
+
+
+class Plan:
+    """What an op does for one choice of inputs that require grad: what it saves, and how it pulls a cotangent back."""
+
+    def __init__(self, op, mask):
+        self.primitive = op
+        self.places = [i for i in range(mask.bit_length()) if mask >> i & 1]
+        self.inputs = [op.parameters[i] for i in self.places] if op.variadic is None else [op.parameters[op.variadic]]
+        rules = [(a, n, r) for a, n, r in op.rules if any(x in self.inputs for x in a)]
+        if without := [x for x in self.inputs if not any(x in a for a, _, _ in rules)]:
+            raise TypeError(
+                f"{op.name} has no derivative with respect to {', '.join(without)}, "
+                "which got a tensor that requires grad: detach() it"
+            )
+        rules.sort(key=lambda rule: min(self.inputs.index(x) for x in rule[0] if x in self.inputs))
+        names = [*op.parameters, "y", *op.residuals]
+        asked = {x for _, wanted, _ in rules for x in wanted} | ({*op.parameters} if op.twin_function else set())
+        self.saved_names = [x for x in names if x in asked]
+        self.pick = _pick(names, self.saved_names)
+        self.calls = [(rule, _pick([*self.saved_names, "needs"], wanted)) for _, wanted, rule in rules]
+        self.served = [arguments for arguments, _, _ in rules]
+        self.rule = rules[0][2]
+        if op.variadic is not None or any(len(a) > 1 for a in self.served):
+            self.pull = self._pull_jointly
+        elif len(rules) == 1 and rules[0][1] == self.saved_names:
+            self.pull = self._pull_one
+        else:
+            self.pull = self._pull_each
+
+    def _pull_one(self, g, saved, needs=None):
+        return (self.rule(g, *saved),)
+
+    def _pull_each(self, g, saved, needs=None):
+        if needs is None:
+            return [rule(g, *pick(saved)) for rule, pick in self.calls]
+        return [rule(g, *pick(saved)) if need else None for (rule, pick), need in zip(self.calls, needs, strict=True)]
+
+    def _pull_jointly(self, g, saved, needs=None):
+        op = self.primitive
+        asked = {i for i, need in zip(self.places, needs or [True] * len(self.places), strict=True) if need}
+        given = {}
+        for (rule, pick), arguments in zip(self.calls, self.served, strict=True):
+            places = [op.parameters.index(a) for a in arguments] if op.variadic is None else range(self.places[-1] + 1)
+            wanted = tuple(i in asked for i in places)
+            if any(wanted):
+                result = rule(g, *pick((*saved, wanted)))
+                given.update(zip(places, result if len(wanted) > 1 or op.variadic is not None else [result], strict=False))
+        return [given[i] if i in asked else None for i in self.places]
+
+    def pull_recorded(self, node, g, needs=None):
+        """The same on Tensors, recorded, so that the result can be differentiated again."""
+        op, inputs, saved = self.primitive, node.inputs, node.saved
+        if op.twin_function:
+            arrays = dict(zip(self.saved_names, saved, strict=True))
+            arrays = arrays[self.inputs[0]] if op.variadic is not None else [arrays[n] for n in op.parameters]
+            # the walk through the twin ends at copies, so that inputs which depend on each other stay apart
+            inputs = [ops.clone(_at(v, arrays[i])) for v, i in zip(inputs, self.places, strict=True)]
+        values = list(saved)
+        for k, name in enumerate(self.saved_names):
+            if name == "y" and not op.twin_function:
+                values[k] = _parts(node, saved[k]) if op.outputs > 1 else wrap(saved[k], node)
+            elif name in self.inputs and op.variadic is None:
+                values[k] = _at(inputs[self.inputs.index(name)], saved[k])
+            elif name in self.inputs:
+                there = dict(zip(self.places, inputs, strict=True))
+                values[k] = [_at(there[i], a) if i in there else a for i, a in enumerate(saved[k])]
+        if not op.twin_function:
+            return self.pull(g, values, needs)
+        arguments = dict(zip(self.saved_names, values, strict=True))
+        with enable_grad():
+            out = op.twin_function(*(arguments[name] for name in op.parameters))
+        found = graph.cotangents_of(out, g, inputs, needs or [True] * len(inputs))
+        return [found.get(graph.vertex_of(t)) for t in inputs]
+
+
+def _pick(names, wanted):
+    """A function that takes the `wanted` out of a tuple or list of the values that go by `names`."""
+    indices = [names.index(x) for x in wanted]
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    return itemgetter(slice(indices[0], indices[0] + 1) if indices else slice(0))
+
+
+def _at(vertex, array):
+    """A saved array as a tensor at its place in the graph; what is a tensor already stays."""
+    return wrap(array, vertex) if isinstance(vertex, Node) else vertex
+
+
+class _Select:
+    """The plan of one output of an op of several: hands its cotangent to its place among the op's."""
+
+    saved_names = ()
+
+    def __init__(self, op, k):
+        self.primitive, self.k = op, k
+
+    def pull(self, g, saved, needs=None):
+        return (Outputs(g if i == self.k else None for i in range(self.primitive.outputs)),)
+
+    def pull_recorded(self, node, g, needs=None):
+        return self.pull(g, ())
+
+
+def _parts(node, arrays):
+    select = [_Select(node.plan.primitive, k) for k in range(len(arrays))]
+    return tuple(
+        wrap(a, Node(s, (node,), (), a.shape, a.dtype, node.clock)) for s, a in zip(select, arrays, strict=True)
+    )
+
+
+def primitive(*numpy_functions, variadic=None, outputs=1, residuals=()):
+    """Declares an op. `numpy_functions` dispatch to it when they meet a Tensor. `variadic` names an argument that is
+    a sequence of arrays; `outputs` is the number of arrays returned; `residuals` names what the forward
+    returns beside its output for the rules, as `(y, *residuals)`. Raises ValueError on a name that is taken."""
+
+    def declare(forward):
+        op = Primitive(forward, variadic, outputs, residuals)
+        if op.name in registry and registry[op.name].__module__ != op.__module__:
+            raise ValueError(f"an op named {op.name!r} is declared in {registry[op.name].__module__} already")
+        for function in numpy_functions:
+            dispatch[function] = op
+        registry[op.name] = op
+        setattr(ops, op.name, op)
+        return op
+
+    return declare
+
+
+def composed(*numpy_functions):
+    """Declares a function composed from primitives: NumPy's functions and the methods of tensors come to it."""
+
+    def declare(function):
+        dispatch.update(dict.fromkeys(numpy_functions, function))
+        setattr(ops, function.__name__.rstrip("_"), function)
+        return function
+
+    return declare
+
+
+def nondiff(*numpy_functions) -> None:
+    """Declares NumPy functions whose derivative is zero or none: on tensors they return plain arrays."""
+    for function in numpy_functions:
+        dispatch[function] = _on_arrays(function)
+
+
+def _on_arrays(function):
+    def run(*args, **kwargs):
+        return function(*map(unwrap, args), **{k: unwrap(v) for k, v in kwargs.items()})
+
+    return run
+
+
+ops.plain = lambda name, *args, **kwargs: _on_arrays(getattr(np, name))(*args, **kwargs)

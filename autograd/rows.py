@@ -1,0 +1,61 @@
+"""Row-sparse gradients: what an embedding's backward leaves when only a few rows of a large table were used."""
+
+import numpy as np
+
+from .tensor import Tensor, as_array, wrap
+
+
+class Rows:
+    """The gradient of a table, zero but in some rows: `values[k]` belongs to row `indices[k]`; rows may repeat.
+
+    `indices` (n,) int64, `values` (n, ...) and `shape` of the whole table. Sums of two join their rows; a sum with a
+    dense array is dense.
+    """
+
+    __array_ufunc__ = None  # so that ndarray + Rows comes to __radd__
+
+    def __init__(self, indices, values, shape):
+        self.indices = np.asarray(indices, np.int64).reshape(-1)
+        self.shape = tuple(shape)
+        self.values = as_array(values).reshape(len(self.indices), *self.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the values."""
+        return self.values.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of indices and values."""
+        return self.indices.nbytes + self.values.nbytes
+
+    def astype(self, dtype) -> "Rows":
+        """The same with values of another type."""
+        return Rows(self.indices, self.values.astype(dtype), self.shape)
+
+    def coalesce(self) -> "Rows":
+        """The same gradient with each row once, in ascending order."""
+        rows, where = np.unique(self.indices, return_inverse=True)
+        values = np.zeros((len(rows), *self.shape[1:]), self.dtype)
+        np.add.at(values, where.reshape(-1), self.values)
+        return Rows(rows, values, self.shape)
+
+    def to_dense(self) -> Tensor:
+        """The whole gradient as a tensor of `shape`."""
+        dense = np.zeros(self.shape, self.dtype)
+        np.add.at(dense, self.indices, self.values)
+        return wrap(dense)
+
+    def __add__(self, other):
+        if isinstance(other, Rows):
+            if other.shape != self.shape:
+                raise ValueError(f"rows of a table of shape {self.shape} and of one of {other.shape} cannot be added")
+            joined = np.concatenate([self.values, other.values])
+            return Rows(np.concatenate([self.indices, other.indices]), joined, self.shape)
+        total = self.to_dense()._data + as_array(other)
+        return wrap(total) if isinstance(other, Tensor) else total
+
+    __radd__ = __add__
+
+    def __repr__(self):
+        return f"Rows({len(self.indices)} rows of a table of shape {self.shape}, dtype={self.dtype})"
