@@ -4,14 +4,14 @@ import sys
 
 import numpy as np
 
-from .graph import Node
 from .modes import state
-from .tensor import Tensor, unwrap
+from .tensor import unwrap
 
 
 class detect_anomaly:
-    """A context in which the first NaN or infinity, in a forward or a backward, raises FloatingPointError with the op
-    and the line of the user's code that recorded it. Several times slower: for finding a fault, not for training."""
+    """A context in which the first NaN or infinity, in a forward or a backward, raises FloatingPointError
+    with the op and the line of the user's code that recorded it. Several times slower: for finding a fault,
+    not for training."""
 
     def __enter__(self):
         self._before = state.watchers, state.backward_watchers
@@ -31,18 +31,15 @@ def _forward(node, y):
     _check(y, node, "output")
 
 
-def _backward(vertex, g):
-    _check(g, vertex, "gradient of the output")
+def _backward(node, g, pulled):
+    _check(pulled, node, "backward")
 
 
-def _check(value, vertex, what):
-    for part in value if isinstance(value, tuple) else (value,):
+def _check(value, node, what):
+    for part in value if isinstance(value, (tuple, list)) else (value,):
         array = unwrap(part)
         if isinstance(array, (np.ndarray, np.generic)) and not np.isfinite(array).all():
             bad = "NaN" if np.isnan(array).any() else "infinity"
-            where = f"{vertex.name}, recorded at {vertex.line}" if isinstance(vertex, Node) else f"{_leaf(vertex)}"
-            raise FloatingPointError(f"{bad} in the {what} of {where}")
-
-
-def _leaf(t: Tensor):
-    return f"leaf {t.name!r}" if t.name else f"a leaf of shape {t.shape}"
+            raise FloatingPointError(
+                f"{bad} in the {what} of {node.name}, recorded at {node.line or 'an unknown line'}"
+            )

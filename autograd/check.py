@@ -4,17 +4,18 @@ import itertools
 
 import numpy as np
 
-from .graph import gradient
-from .tensor import Tensor, as_array, wrap
+from .rows import Rows
+from .tensor import Tensor, as_array
+from .transforms import gradient
 
 
 def check_grads(f, *args, order=2, eps=1e-5, rtol=1e-5, atol=1e-6) -> None:
     """Checks the derivatives of `f` with respect to every float argument, up to `order`, element by element.
 
-    The two-sided difference (f(x + eps) - f(x - eps)) / (2 eps) of a random projection of the output is held against
-    backward (COURSE.md C2W1-gradcheck); the second order is the same check of the gradient itself. Arguments
-    that are not floats are passed on as they are. Raises AssertionError with the argument, the index and both
-    numbers; ValueError when no argument is a float.
+    The two-sided difference (f(x + eps) - f(x - eps)) / (2 eps) of a random projection of the output is held
+    against backward (COURSE.md C2W1-gradcheck); the second order is the same check of the gradient itself.
+    Arguments that are not floats are passed on as they are. Raises AssertionError with the argument, the
+    index and both numbers; ValueError when no argument is a float.
     """
     values = [_as_float64(a) for a in args]
     places = [i for i, v in enumerate(values) if isinstance(v, np.ndarray)]
@@ -80,6 +81,7 @@ def _gradients(project, arguments, wanted, create_graph):
 
 
 def _compare(project, values, i, g, level, eps, rtol, atol):
+    g = g.to_dense() if isinstance(g, Rows) else g
     given = np.zeros_like(values[i]) if g is None else as_array(g)
     directions = (1, 1j) if values[i].dtype.kind == "c" else (1,)
     for index, direction in itertools.product(np.ndindex(values[i].shape), directions):

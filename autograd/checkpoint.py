@@ -1,4 +1,5 @@
-"""Trades time for memory: a function's inner values are dropped after the forward and computed again in backward."""
+"""Trades time for memory: a function's inner values are dropped after the forward and computed again in
+backward."""
 
 import functools
 
@@ -9,10 +10,10 @@ from .modes import enable_grad, state
 def checkpoint(f):
     """`f`, recorded without what its rules would save; backward runs it once more to get that back.
 
-    The generator is restored for the second run, so dropout draws the same masks, and `is_replaying()` is true in
-    it, so layers leave running statistics alone. Works at any order of derivative, nested, and on functions that use
-    parameters from outside. Raises RuntimeError in backward when the second run records other ops than the
-    first, or when a value it uses was written in between.
+    The generator is restored for the second run, so dropout draws the same masks, and `is_replaying()` is
+    true in it, so layers leave running statistics alone. Works at any order of derivative, nested, and on
+    functions that use parameters from outside. Raises RuntimeError in backward when the second run records
+    other ops than the first, or when a value it uses was written in between.
     """
 
     @functools.wraps(f)

@@ -1,7 +1,7 @@
 """The recorded graph, and the one loop that differentiates it.
 
-A vertex is a `Node` (one recorded op) or a leaf tensor. A node knows the vertices its differentiable inputs came
-from and what its rules asked to keep; never its output tensor, so a graph holds no reference cycle.
+A vertex is a `Node` (one recorded op) or a leaf tensor. A node knows the vertices its differentiable inputs
+came from and what its rules asked to keep; never its output tensor, so a graph holds no reference cycle.
 """
 
 from types import NoneType
@@ -9,12 +9,12 @@ from types import NoneType
 import numpy as np
 
 from .modes import enable_grad, no_grad, state
-from .tensor import Tensor, _Writes, as_array, label, ops, version, wrap
+from .tensor import Tensor, _Writes, as_array, ops, version, wrap
 
 
 class Node:
-    """One recorded op: `name`, `inputs` (vertices), `shape` and `dtype` of its output, and `saved`, the values its
-    rules named. `saved` is None once backward has used and freed it."""
+    """One recorded op: `name`, `inputs` (vertices), `shape` and `dtype` of its output, and `saved`, the
+    values its rules named. `saved` is None once backward has used and freed it."""
 
     __slots__ = ("plan", "inputs", "saved", "shape", "dtype", "clock", "hooks", "line")
 
@@ -36,7 +36,7 @@ class Node:
     @property
     def saved_arrays(self) -> list:
         """The arrays kept for the rules."""
-        return list(_arrays(self.saved or ()))
+        return list(_arrays(self.saved if isinstance(self.saved, tuple) else ()))
 
     @property
     def saved_bytes(self) -> int:
@@ -53,7 +53,9 @@ class Outputs(tuple):
     shape = dtype = None
 
     def __add__(self, other):
-        return Outputs(b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True))
+        return Outputs(
+            b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True)
+        )
 
 
 def _arrays(saved):
@@ -65,7 +67,8 @@ def _arrays(saved):
 
 
 def _count_uses(roots):
-    """How often each vertex reachable from the roots is an input of another (iterative: no recursion, no sort)."""
+    """How often each vertex reachable from the roots is an input of another (iterative: no recursion, no
+    sort)."""
     uses = dict.fromkeys(roots, 0)
     found = list(uses)
     for vertex in found:
@@ -140,18 +143,26 @@ def _saved(node):
 
 def _run_hooks(vertex, g):
     for hook in list(vertex.hooks.values()):
-        replaced = hook(_turn(g if isinstance(g, Tensor) or not isinstance(g, (np.ndarray, np.generic)) else wrap(np.asarray(g))))
+        replaced = hook(
+            _turn(
+                g
+                if isinstance(g, Tensor) or not isinstance(g, (np.ndarray, np.generic))
+                else wrap(np.asarray(g))
+            )
+        )
         if replaced is not None:
             if replaced.shape != vertex.shape:
-                raise ValueError(f"a hook returned a gradient of shape {replaced.shape}, needs {vertex.shape}")
+                raise ValueError(
+                    f"a hook returned a gradient of shape {replaced.shape}, needs {vertex.shape}"
+                )
             g = _turn(replaced if isinstance(g, Tensor) else as_array(replaced))
     return g
 
 
 def propagate(cotangents, create_graph, retain_graph, wanted=None):
-    """The loop. `cotangents` maps root vertices to their cotangents. Yields (vertex, cotangent, owned) for each leaf,
-    or for each vertex of `wanted` and then only the paths to these are walked; `owned` tells that the buffer is
-    shared with nothing."""
+    """The loop. `cotangents` maps root vertices to their cotangents. Yields (vertex, cotangent, owned) for
+    each leaf, or for each vertex of `wanted` and then only the paths to these are walked; `owned` tells that
+    the buffer is shared with nothing."""
     uses, needed, needs = _count_uses(cotangents), None, None
     if wanted is not None:
         needed = set(wanted)
@@ -174,19 +185,23 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None):
         if g is None or (needed is not None and needed.isdisjoint(inputs)):
             pulled = [None] * len(inputs)
         elif inputs:
-            for watch in watchers:
-                watch(vertex, g)
             saved = vertex.saved
             if type(saved) is not tuple or (saved and vertex.clock != _Writes.clock):
                 saved = _saved(vertex)
             if needed is not None:
                 needs = [parent in needed for parent in inputs]
-            pulled = vertex.plan.pull_recorded(vertex, g, needs) if create_graph else vertex.plan.pull(g, saved, needs)
+            pulled = (
+                vertex.plan.pull_recorded(vertex, g, needs)
+                if create_graph
+                else vertex.plan.pull(g, saved, needs)
+            )
+            for watch in watchers:
+                watch(vertex, g, pulled)
             if not retain_graph:
                 vertex.saved = None
         else:
             continue
-        for parent, raw in zip(inputs, pulled):  # noqa: B905 (strict costs a tenth of the loop)
+        for parent, raw in zip(inputs, pulled):
             left = uses[parent] = uses[parent] - 1
             if not left:
                 ready.append(parent)
@@ -210,15 +225,16 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None):
 
 
 def cotangents_of(outputs, gs, inputs, needs) -> dict:
-    """The recorded cotangents of the inputs that are needed, by vertex, from those of one output or of several."""
+    """The recorded cotangents of the inputs that are needed, by vertex, from those of one output or of
+    several."""
     pairs = [(outputs, gs)] if isinstance(outputs, Tensor) else zip(outputs, gs, strict=True)
     pairs = [(o, g) for o, g in pairs if g is not None and o.requires_grad]
-    start = _sum_by_vertex([o for o, _ in pairs], [g for _, g in pairs], True)
+    start = sum_by_vertex([o for o, _ in pairs], [g for _, g in pairs], True)
     wanted = {vertex_of(t) for t, need in zip(inputs, needs, strict=True) if need}
     return {vertex: g for vertex, g, _ in propagate(start, True, True, wanted)}
 
 
-def _start(output, gradient):
+def start_of(output, gradient):
     """The cotangent that backward starts from, checked."""
     if not isinstance(output, Tensor):
         raise TypeError(f"only a Tensor can be differentiated, got {type(output).__name__}")
@@ -241,12 +257,12 @@ def _start(output, gradient):
 
 
 def _turn(g):
-    """Between `.grad`, which is PyTorch's dL/dRe + i dL/dIm, and the cotangents of the rules, which are its conjugate
-    so that rules of complex functions are the textbook's."""
+    """Between `.grad`, which is PyTorch's dL/dRe + i dL/dIm, and the cotangents of the rules, which are its
+    conjugate so that rules of complex functions are the textbook's."""
     return np.conj(g) if g.dtype.kind == "c" else g
 
 
-def _sum_by_vertex(outputs, cotangents, create_graph):
+def sum_by_vertex(outputs, cotangents, create_graph):
     total = {}
     for output, g in zip(outputs, cotangents, strict=True):
         if create_graph and not isinstance(g, Tensor):
@@ -258,12 +274,12 @@ def _sum_by_vertex(outputs, cotangents, create_graph):
     return total
 
 
-def _finished(g, owned):
+def finished(g, owned):
     """A cotangent as a gradient that shares memory with nothing."""
     if isinstance(g, Tensor):
         return _turn(g.clone())
     if isinstance(g, (np.ndarray, np.generic)):
-        return wrap(_turn(g if owned else np.array(g)))
+        return wrap(np.asarray(_turn(g if owned else np.array(g))))
     return g  # rows of an embedding
 
 
@@ -271,40 +287,10 @@ def backward(output, gradient=None, retain_graph=None, create_graph=False) -> No
     """`Tensor.backward`."""
     retain_graph = create_graph if retain_graph is None else retain_graph
     with enable_grad() if create_graph else no_grad():
-        cotangents = _sum_by_vertex([output], [_start(output, gradient)], create_graph)
+        cotangents = sum_by_vertex([output], [start_of(output, gradient)], create_graph)
         for leaf, g, owned in propagate(cotangents, create_graph, retain_graph):
-            g = _finished(g, owned)
+            g = finished(g, owned)
             leaf.grad = g if leaf.grad is None else leaf.grad + g if isinstance(g, Tensor) else g + leaf.grad
-
-
-def gradient(output, inputs, gradient=None, create_graph=False, retain_graph=None):
-    """d(output)/d(input) for each of `inputs`, as a list, or as one tensor when `inputs` is one tensor.
-
-    `output` is a tensor or a list of tensors; `gradient` its cotangent(s), 1 by default for one value. No `.grad`
-    is touched. With `create_graph` the results are recorded and can be differentiated again. Raises RuntimeError
-    for an input that the output does not use, and says which.
-    """
-    retain_graph = create_graph if retain_graph is None else retain_graph
-    outputs = list(output) if isinstance(output, (list, tuple)) else [output]
-    gradients = list(gradient) if isinstance(gradient, (list, tuple)) else [gradient] * len(outputs)
-    single = isinstance(inputs, Tensor)
-    targets = [inputs] if single else list(inputs)
-    for k, t in enumerate(targets):
-        if not isinstance(t, Tensor) or not t.requires_grad:
-            raise RuntimeError(f"input {k} does not require grad, so there is no derivative with respect to it")
-    vertices = [vertex_of(t) for t in targets]
-    with enable_grad() if create_graph else no_grad():
-        starts = [_start(o, g) for o, g in zip(outputs, gradients, strict=True)]
-        cotangents = _sum_by_vertex(outputs, starts, create_graph)
-        found = {
-            vertex: _finished(g, owned)
-            for vertex, g, owned in propagate(cotangents, create_graph, retain_graph, set(vertices))
-        }
-    for k, (t, vertex) in enumerate(zip(targets, vertices, strict=True)):
-        if vertex not in found:
-            raise RuntimeError(f"the output does not use input {k} ({label(t)})")
-    results = [found[vertex] for vertex in vertices]
-    return results[0] if single else results
 
 
 ops.backward = backward

@@ -1,4 +1,5 @@
-"""The Tensor's operators and methods: one line each, through `ops`, the namespace that every declared primitive joins."""
+"""The Tensor's operators and methods: one line each, through `ops`, the namespace that every declared
+primitive joins."""
 
 import types
 from typing import Any
@@ -34,7 +35,6 @@ class Methods:
     __complex__ = lambda a: a._number(complex, "complex()")
     __dlpack_device__ = lambda a: a._data.__dlpack_device__()
     __contains__ = lambda a, value: bool(ops.plain("equal", a, value).any())
-    __format__ = lambda a, spec: format(a.item(), spec) if a.size == 1 and spec else repr(a)
     item = lambda a, *index: a._data.item(*index)
     tolist = lambda a: a._data.tolist()
 
@@ -83,6 +83,8 @@ class Methods:
     all = lambda a, axis=None, keepdims=False: ops.plain("all", a, axis=axis, keepdims=keepdims)
     nonzero = lambda a: ops.plain("nonzero", a)
     round = lambda a, decimals=0: ops.plain("round", a, decimals)
+    __round__ = lambda a, decimals=0: ops.plain("round", a, decimals)
+    __divmod__ = lambda a, b: (a // b, a % b)
 
     sum = lambda a, axis=None, keepdims=False: ops.sum(a, axis, keepdims)
     mean = lambda a, axis=None, keepdims=False: ops.mean(a, axis, keepdims)

@@ -9,8 +9,8 @@ import numpy as np
 class _State(threading.local):
     recording = True
     replaying = False
-    watchers = ()  # called with (node, output) after each recorded op
-    backward_watchers = ()  # called with (vertex, cotangent) before each rule
+    watchers: tuple = ()  # called with (node, output) after each recorded op
+    backward_watchers: tuple = ()  # called with (node, cotangent, cotangents of its inputs) after each rule
 
 
 state = _State()
@@ -18,7 +18,8 @@ _default_dtype = np.dtype(np.float32)
 
 
 class _Switch(contextlib.ContextDecorator):
-    """Sets one field of the calling thread's state; works as a context and as a decorator, nested or re-entered."""
+    """Sets one field of the calling thread's state; works as a context and as a decorator, nested or
+    re-entered."""
 
     field: str
     value: bool
@@ -56,12 +57,14 @@ def is_grad_enabled() -> bool:
 
 
 def is_replaying() -> bool:
-    """Whether a forward runs a second time, within the backward of a checkpoint: running statistics then stay."""
+    """Whether a forward runs a second time, within the backward of a checkpoint: running statistics then
+    stay."""
     return state.replaying
 
 
 def set_default_dtype(dtype) -> None:
-    """Sets the type that Python floats become: float32 at first. Raises TypeError on a type that is not a float."""
+    """Sets the type that Python floats become: float32 at first. Raises TypeError on a type that is not a
+    float."""
     global _default_dtype
     new = np.dtype(dtype)
     if new.kind != "f":

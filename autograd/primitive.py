@@ -4,16 +4,16 @@
     def tanh(x):                 # the forward sees ndarrays only
         return np.tanh(x)
 
-    @tanh.vjp("x")
-    def _(g, y):                 # the names say what is saved: y is the output; x is not named, so it is not kept
-        return g * (1 - y * y)
+    @tanh.vjp("x") def _(g, y):                 # the names say what is saved: y is the output; x is not
+    named, so it is not kept return g * (1 - y * y)
 
-A rule is a pure function of NumPy calls. In an ordinary backward it runs on ndarrays; under `create_graph` it is
-given Tensors, its calls dispatch back to primitives, and so the same lines give every order of derivative.
+A rule is a pure function of NumPy calls. In an ordinary backward it runs on ndarrays; under `create_graph` it
+is given Tensors, its calls dispatch back to primitives, and so the same lines give every order of derivative.
 """
 
 import inspect
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -21,7 +21,7 @@ from numpy import ndarray
 from . import graph
 from .graph import Node, Outputs
 from .modes import enable_grad, get_default_dtype, state
-from .tensor import Tensor, _Writes, dispatch, ops, unwrap, wrap
+from .tensor import Tensor, _Writes, dispatch, ops, wrap
 
 registry: dict[str, "Primitive"] = {}
 _REQUIRED = inspect.Parameter.empty
@@ -43,14 +43,14 @@ class Primitive:
         self.outputs = outputs
         self.residuals = tuple(residuals)
         self.rules = []  # (arguments it serves, names it asks for, rule)
-        self.differentiable = ()  # positions of the arguments that have a rule
+        self.differentiable: tuple = ()  # positions of the arguments that have a rule
         self.binary = False  # whether it is plainly a function of two arrays
         self.twin_function = None
         self._plans = {}
 
     def vjp(self, *arguments):
-        """Declares the rule of one argument; or one rule of several, which returns a tuple, and is told by `needs`,
-        if it names it, which of them are asked for."""
+        """Declares the rule of one argument; or one rule of several, which returns a tuple, and is told by
+        `needs`, if it names it, which of them are asked for."""
 
         def declare(rule):
             names = list(inspect.signature(rule).parameters)[1:]
@@ -102,7 +102,7 @@ class Primitive:
         try:
             if mixed and traced and (at is not None or len(self.differentiable) > 1):
                 self._one_dtype(elements)
-            y = self.forward(*values)
+            y: Any = self.forward(*values)
         except (ValueError, TypeError, IndexError) as error:
             raise self._explain(error, values) from None
         if self.residuals:
@@ -114,7 +114,7 @@ class Primitive:
             y = tuple(map(np.asarray, y))
         elif type(y) is not np.ndarray:
             y = np.asarray(y)
-        if not mask:
+        if not mask or (not many and y.dtype.kind not in "fc"):
             return tuple(map(wrap, y)) if many else wrap(y)
         key = mask if at is None else (mask, len(elements))
         plan = self._plans.get(key) or self._plans.setdefault(key, Plan(self, mask))
@@ -168,7 +168,9 @@ class Primitive:
 
     def _bind(self, args, kwargs):
         if len(args) > self.arity:
-            raise TypeError(f"{self.name} takes {self.arity} arguments ({', '.join(self.parameters)}), got {len(args)}")
+            raise TypeError(
+                f"{self.name} takes {self.arity} arguments ({', '.join(self.parameters)}), got {len(args)}"
+            )
         values = [*args, *self.defaults[len(args) :]]
         for name, value in kwargs.items():
             if name not in self.parameters[len(args) :]:
@@ -181,8 +183,8 @@ class Primitive:
         return values
 
     def _one_dtype(self, values):
-        """Brings the differentiable arguments to one float dtype: that of the widest array of floats that is not
-        0-d. So 0-d operands, integers, lists and Python scalars never promote a float32 result."""
+        """Brings the differentiable arguments to one float dtype: that of the widest array of floats that is
+        not 0-d. So 0-d operands, integers, lists and Python scalars never promote a float32 result."""
         places = self.differentiable if self.variadic is None else range(len(values))
         places = [i for i in places if type(values[i]) not in _WEAK]
         strong, weak = [], []
@@ -213,12 +215,15 @@ class Primitive:
 
 
 class Plan:
-    """What an op does for one choice of inputs that require grad: what it saves, and how it pulls a cotangent back."""
+    """What an op does for one choice of inputs that require grad: what it saves, and how it pulls a cotangent
+    back."""
 
     def __init__(self, op, mask):
         self.primitive = op
         self.places = [i for i in range(mask.bit_length()) if mask >> i & 1]
-        self.inputs = [op.parameters[i] for i in self.places] if op.variadic is None else [op.parameters[op.variadic]]
+        self.inputs = (
+            [op.parameters[i] for i in self.places] if op.variadic is None else [op.parameters[op.variadic]]
+        )
         rules = [(a, n, r) for a, n, r in op.rules if any(x in self.inputs for x in a)]
         if without := [x for x in self.inputs if not any(x in a for a, _, _ in rules)]:
             raise TypeError(
@@ -227,7 +232,9 @@ class Plan:
             )
         rules.sort(key=lambda rule: min(self.inputs.index(x) for x in rule[0] if x in self.inputs))
         names = [*op.parameters, "y", *op.residuals]
-        asked = {x for _, wanted, _ in rules for x in wanted} | ({*op.parameters} if op.twin_function else set())
+        asked = {x for _, wanted, _ in rules for x in wanted} | (
+            {*op.parameters} if op.twin_function else set()
+        )
         self.saved_names = [x for x in names if x in asked]
         self.pick = _pick(names, self.saved_names)
         self.calls = [(rule, _pick([*self.saved_names, "needs"], wanted)) for _, wanted, rule in rules]
@@ -246,18 +253,31 @@ class Plan:
     def _pull_each(self, g, saved, needs=None):
         if needs is None:
             return [rule(g, *pick(saved)) for rule, pick in self.calls]
-        return [rule(g, *pick(saved)) if need else None for (rule, pick), need in zip(self.calls, needs, strict=True)]
+        return [
+            rule(g, *pick(saved)) if need else None
+            for (rule, pick), need in zip(self.calls, needs, strict=True)
+        ]
 
     def _pull_jointly(self, g, saved, needs=None):
         op = self.primitive
         asked = {i for i, need in zip(self.places, needs or [True] * len(self.places), strict=True) if need}
         given = {}
         for (rule, pick), arguments in zip(self.calls, self.served, strict=True):
-            places = [op.parameters.index(a) for a in arguments] if op.variadic is None else range(self.places[-1] + 1)
+            places = (
+                [op.parameters.index(a) for a in arguments]
+                if op.variadic is None
+                else range(self.places[-1] + 1)
+            )
             wanted = tuple(i in asked for i in places)
             if any(wanted):
                 result = rule(g, *pick((*saved, wanted)))
-                given.update(zip(places, result if len(wanted) > 1 or op.variadic is not None else [result], strict=False))
+                given.update(
+                    zip(
+                        places,
+                        result if len(wanted) > 1 or op.variadic is not None else [result],
+                        strict=False,
+                    )
+                )
         return [given[i] if i in asked else None for i in self.places]
 
     def pull_recorded(self, node, g, needs=None):
@@ -317,14 +337,16 @@ class _Select:
 def _parts(node, arrays):
     select = [_Select(node.plan.primitive, k) for k in range(len(arrays))]
     return tuple(
-        wrap(a, Node(s, (node,), (), a.shape, a.dtype, node.clock)) for s, a in zip(select, arrays, strict=True)
+        wrap(a, Node(s, (node,), (), a.shape, a.dtype, node.clock))
+        for s, a in zip(select, arrays, strict=True)
     )
 
 
 def primitive(*numpy_functions, variadic=None, outputs=1, residuals=()):
-    """Declares an op. `numpy_functions` dispatch to it when they meet a Tensor. `variadic` names an argument that is
-    a sequence of arrays; `outputs` is the number of arrays returned; `residuals` names what the forward
-    returns beside its output for the rules, as `(y, *residuals)`. Raises ValueError on a name that is taken."""
+    """Declares an op. `numpy_functions` dispatch to it when they meet a Tensor. `variadic` names an argument
+    that is a sequence of arrays; `outputs` is the number of arrays returned; `residuals` names what the
+    forward returns beside its output for the rules, as `(y, *residuals)`. Raises ValueError on a name that is
+    taken."""
 
     def declare(forward):
         op = Primitive(forward, variadic, outputs, residuals)
@@ -337,30 +359,3 @@ def primitive(*numpy_functions, variadic=None, outputs=1, residuals=()):
         return op
 
     return declare
-
-
-def composed(*numpy_functions):
-    """Declares a function composed from primitives: NumPy's functions and the methods of tensors come to it."""
-
-    def declare(function):
-        dispatch.update(dict.fromkeys(numpy_functions, function))
-        setattr(ops, function.__name__.rstrip("_"), function)
-        return function
-
-    return declare
-
-
-def nondiff(*numpy_functions) -> None:
-    """Declares NumPy functions whose derivative is zero or none: on tensors they return plain arrays."""
-    for function in numpy_functions:
-        dispatch[function] = _on_arrays(function)
-
-
-def _on_arrays(function):
-    def run(*args, **kwargs):
-        return function(*map(unwrap, args), **{k: unwrap(v) for k, v in kwargs.items()})
-
-    return run
-
-
-ops.plain = lambda name, *args, **kwargs: _on_arrays(getattr(np, name))(*args, **kwargs)

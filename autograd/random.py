@@ -1,6 +1,7 @@
 """One Generator that initialisation, dropout and data loaders draw from."""
 
 import threading
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,7 +16,8 @@ _shared = np.random.default_rng()
 
 def seed(n: int) -> np.random.Generator:
     """Restarts the generator from `n`. Called in the main thread it holds for the whole process; called in
-    another thread it gives that thread a generator of its own, so two seeded threads do not disturb each other."""
+    another thread it gives that thread a generator of its own, so two seeded threads do not disturb each
+    other."""
     global _shared
     fresh = np.random.default_rng(n)
     if threading.current_thread() is threading.main_thread():
@@ -30,11 +32,11 @@ def generator() -> np.random.Generator:
     return _own.generator or _shared
 
 
-def get_state() -> dict:
+def get_state() -> Mapping:
     """The generator's state, to be given back to `set_state`."""
     return generator().bit_generator.state
 
 
-def set_state(state: dict) -> None:
+def set_state(state: Mapping) -> None:
     """Puts the generator back to a state that `get_state` returned."""
     generator().bit_generator.state = state

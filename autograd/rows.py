@@ -1,4 +1,5 @@
-"""Row-sparse gradients: what an embedding's backward leaves when only a few rows of a large table were used."""
+"""Row-sparse gradients: what an embedding's backward leaves when only a few rows of a large table were
+used."""
 
 import numpy as np
 
@@ -6,10 +7,11 @@ from .tensor import Tensor, as_array, wrap
 
 
 class Rows:
-    """The gradient of a table, zero but in some rows: `values[k]` belongs to row `indices[k]`; rows may repeat.
+    """The gradient of a table, zero but in some rows: `values[k]` belongs to row `indices[k]`; rows may
+    repeat.
 
-    `indices` (n,) int64, `values` (n, ...) and `shape` of the whole table. Sums of two join their rows; a sum with a
-    dense array is dense.
+    `indices` (n,) int64, `values` (n, ...) and `shape` of the whole table. Sums of two join their rows; a sum
+    with a dense array is dense.
     """
 
     __array_ufunc__ = None  # so that ndarray + Rows comes to __radd__
@@ -49,7 +51,9 @@ class Rows:
     def __add__(self, other):
         if isinstance(other, Rows):
             if other.shape != self.shape:
-                raise ValueError(f"rows of a table of shape {self.shape} and of one of {other.shape} cannot be added")
+                raise ValueError(
+                    f"rows of a table of shape {self.shape} and of one of {other.shape} cannot be added"
+                )
             joined = np.concatenate([self.values, other.values])
             return Rows(np.concatenate([self.indices, other.indices]), joined, self.shape)
         total = self.to_dense()._data + as_array(other)

@@ -1,7 +1,6 @@
-"""The Tensor: an ndarray, and its place in the recorded graph. Its operators and methods are in methods.py. What
-NumPy has a word for has NumPy's name and meaning; the rest has PyTorch's."""
+"""The Tensor: an ndarray, and its place in the recorded graph. Its operators and methods are in methods.py.
+What NumPy has a word for has NumPy's name and meaning; the rest has PyTorch's."""
 
-import difflib
 import weakref
 
 import numpy as np
@@ -13,8 +12,8 @@ dispatch = {}  # NumPy function -> what runs when it meets a Tensor; filled wher
 
 
 class _Writes:
-    """The clock of in-place writes. A buffer's version is the number of the last write into it; views, `reshape`,
-    `detach` and `.data` share the buffer, so they share the version. Only writes cost anything."""
+    """The clock of in-place writes. A buffer's version is the number of the last write into it; views,
+    `reshape`, `detach` and `.data` share the buffer, so they share the version. Only writes cost anything."""
 
     clock = 0
     last = {}  # id of the owning array -> (weak reference to it, clock of its last write)
@@ -33,8 +32,8 @@ def version(array) -> int:
 
 
 def writable(t: "Tensor") -> np.ndarray:
-    """The tensor's array, to be written into. Bumps the buffer's version, so that a backward that still needs the
-    old values raises. Raises RuntimeError while recording on a tensor that requires grad."""
+    """The tensor's array, to be written into. Bumps the buffer's version, so that a backward that still needs
+    the old values raises. Raises RuntimeError while recording on a tensor that requires grad."""
     if t.requires_grad and state.recording:
         raise RuntimeError(
             f"in-place write into {label(t)}, which requires grad, while the graph is recorded: "
@@ -54,7 +53,8 @@ def label(t) -> str:
     return f"tensor {t.name!r} of shape {t.shape}" if t.name else f"a tensor of shape {t.shape}"
 
 
-def _leaves_graph(t, what, instead):
+def leaves_graph(t, what, instead) -> TypeError:
+    """The error of a door through which a gradient would be lost."""
     return TypeError(
         f"{what} of {label(t)} that requires grad would drop its gradient: {instead}, "
         "or t.item(), t.numpy() or t.detach() to read the value on purpose"
@@ -62,7 +62,8 @@ def _leaves_graph(t, what, instead):
 
 
 def as_array(data, dtype=None) -> np.ndarray:
-    """`data` as a numeric array. Python floats get the default dtype; ndarrays and NumPy scalars keep theirs."""
+    """`data` as a numeric array. Python floats get the default dtype; ndarrays and NumPy scalars keep
+    theirs."""
     if isinstance(data, Tensor):
         return data._data if dtype is None else data._data.astype(dtype, copy=False)
     try:
@@ -80,17 +81,18 @@ class Tensor(Methods):
     """An n-dimensional array whose history can be differentiated.
 
     Tensor(data, requires_grad=False, dtype=None, name=None): `data` is copied. Python floats become float32
-    (`set_default_dtype`), integers and bools keep NumPy's type, ndarrays keep theirs. `backward` fills `grad` of the
-    leaves that require it. `node` is the recorded op that made this tensor, None for a leaf. Raises TypeError for
-    what is not numeric, and for integers that are asked to require grad.
+    (`set_default_dtype`), integers and bools keep NumPy's type, ndarrays keep theirs. `backward` fills `grad`
+    of the leaves that require it. `node` is the recorded op that made this tensor, None for a leaf. Raises
+    TypeError for what is not numeric, and for integers that are asked to require grad.
     """
 
     __slots__ = ("_data", "node", "requires_grad", "grad", "name", "hooks", "__weakref__")
-    inputs = ()  # a leaf is a vertex of the graph like any node, with nothing before it
+    requires_grad: bool
+    inputs: tuple = ()  # a leaf is a vertex of the graph like any node, with nothing before it
 
     def __init__(self, data, requires_grad=False, dtype=None, name=None):
         if isinstance(data, Tensor) and data.requires_grad:
-            raise _leaves_graph(data, "Tensor()", "use the tensor itself or t.clone()")
+            raise leaves_graph(data, "Tensor()", "use the tensor itself or t.clone()")
         self._data = np.array(as_array(data, dtype), order="C")
         self.node = self.grad = self.hooks = None
         self.name = name
@@ -128,17 +130,21 @@ class Tensor(Methods):
     def requires_grad_(self, requires_grad=True) -> "Tensor":
         """Switches gradient on or off for a leaf; returns self. Raises RuntimeError on a recorded result."""
         if self.node is not None:
-            raise RuntimeError(f"{self.node.name} recorded this tensor: use detach() to take it out of the graph")
+            raise RuntimeError(
+                f"{self.node.name} recorded this tensor: use detach() to take it out of the graph"
+            )
         if requires_grad and self._data.dtype.kind not in "fc":
-            raise TypeError(f"only floats have gradients, got dtype {self.dtype}: use astype(np.float32) first")
+            raise TypeError(
+                f"only floats have gradients, got dtype {self.dtype}: use astype(np.float32) first"
+            )
         self.requires_grad = bool(requires_grad)
         return self
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False) -> None:
-        """Adds d(self)/d(leaf) to `.grad` of each leaf that requires grad. `gradient` is the cotangent of self: of
-        its shape, and 1 by default for a tensor of one value. Saved values are freed unless `retain_graph` or
-        `create_graph`; with `create_graph` the gradients are themselves recorded. Raises RuntimeError where
-        there is no graph, or it was freed, or a saved value was overwritten."""
+        """Adds d(self)/d(leaf) to `.grad` of each leaf that requires grad. `gradient` is the cotangent of
+        self: of its shape, and 1 by default for a tensor of one value. Saved values are freed unless
+        `retain_graph` or `create_graph`; with `create_graph` the gradients are themselves recorded. Raises
+        RuntimeError where there is no graph, or it was freed, or a saved value was overwritten."""
         ops.backward(self, gradient, retain_graph, create_graph)
 
     def retain_grad(self) -> None:
@@ -181,19 +187,21 @@ class Tensor(Methods):
 
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
-            raise _leaves_graph(self, "np.asarray()", "use functions of np on the tensor itself, np.stack for a list")
+            raise leaves_graph(
+                self, "np.asarray()", "use functions of np on the tensor itself, np.stack for a list"
+            )
         if copy or (dtype is not None and self._data.dtype != dtype):
             return np.array(self._data, dtype)
         return self.numpy()
 
     def __dlpack__(self, **kwargs):
         if self.requires_grad:
-            raise _leaves_graph(self, "__dlpack__()", "hand over t.detach()")
+            raise leaves_graph(self, "__dlpack__()", "hand over t.detach()")
         return self._data.__dlpack__(**kwargs)
 
     def _number(self, kind, what):
         if self.requires_grad:
-            raise _leaves_graph(self, what, "use the function of np (np.exp, np.sqrt, ...) or keep the tensor")
+            raise leaves_graph(self, what, "use the function of np (np.exp, np.sqrt, ...) or keep the tensor")
         return kind(self._data.item())
 
     def __bool__(self):
@@ -208,13 +216,13 @@ class Tensor(Methods):
         run = dispatch.get(ufunc)
         if run is not None and method == "__call__" and not kwargs:
             return run(*inputs)
-        return _uncovered(ufunc, method, inputs, kwargs)
+        return ops.uncovered(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
         run = dispatch.get(function)
         if run is not None:
             return run(*args, **kwargs)
-        return _uncovered(function, "__call__", args, kwargs)
+        return ops.uncovered(function, "__call__", args, kwargs)
 
     # ---- Python's protocols
 
@@ -235,10 +243,18 @@ class Tensor(Methods):
             notes.append("requires_grad=True" if self.node is None else f"op={self.node.name}")
         return f"{type(self).__name__}({', '.join(notes)})"
 
+    def __format__(self, spec):
+        return format(self.item(), spec) if self.size == 1 and spec else repr(self)
+
     def __reduce__(self):
         if self.node is not None:
-            raise RuntimeError(f"only leaves are copied and pickled; {self.node.name} recorded this one: detach() it")
+            raise RuntimeError(
+                f"only leaves are copied and pickled; {self.node.name} recorded this one: detach() it"
+            )
         return _rebuild, (type(self), *self._state())
+
+    def _restore(self, *rest):
+        """What a subclass adds to `_state` comes back here."""
 
     def _state(self):
         return self._data, self.requires_grad, self.name, None if self.grad is None else self.grad._data
@@ -264,16 +280,15 @@ def _rebuild(kind, data, requires_grad, name, grad, *rest):
     t = wrap(np.array(data), kind=kind)
     t.requires_grad, t.name = requires_grad, name
     t.grad = None if grad is None else wrap(np.array(grad))
-    if rest:
-        t._restore(*rest)
+    t._restore(*rest)
     return t
 
 
 def _refuse_recorded(value):
     if state.recording and isinstance(value, Tensor) and value.requires_grad:
         raise RuntimeError(
-            f"an in-place write of {label(value)}, which requires grad, would drop its gradient: build a new tensor "
-            "(a = a + b, np.where, np.concatenate), or write under autograd.no_grad()"
+            f"an in-place write of {label(value)}, which requires grad, would drop its gradient: "
+            "build a new tensor (a = a + b, np.where, np.concatenate), or write under autograd.no_grad()"
         )
 
 
@@ -297,28 +312,3 @@ def unwrap(x):
     if isinstance(x, (tuple, list)) and any(isinstance(e, (Tensor, tuple, list)) for e in x):
         return type(x)(map(unwrap, x))
     return x
-
-
-def _tensors_in(values):
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, (tuple, list)):
-            yield from _tensors_in(value)
-
-
-def _uncovered(function, method, inputs, kwargs):
-    """A NumPy call that no op covers. On tensors outside the graph it runs on their arrays; where one requires grad
-    it raises, since the gradient would be lost."""
-    name = f"np.{function.__name__}" + ("" if method == "__call__" else f".{method}")
-    if any(isinstance(out, Tensor) for out in kwargs.get("out") or ()):
-        raise TypeError(f"{name}: out= takes an ndarray, got a Tensor: assign with t[...] = value")
-    for t in _tensors_in((*inputs, *kwargs.values())):
-        if t.requires_grad and function in dispatch and method == "__call__":
-            raise _leaves_graph(t, f"{name} with {', '.join(kwargs)}=", f"write a = {name}(...) without it")
-        if t.requires_grad:
-            near = difflib.get_close_matches(function.__name__, sorted({f.__name__ for f in dispatch}), 3, 0.5)
-            instead = f"use one that has (nearest: {', '.join(near)})"
-            raise _leaves_graph(t, f"{name}, which has no derivative here,", instead)
-    call = function if method == "__call__" else getattr(function, method)
-    return call(*map(unwrap, inputs), **{k: unwrap(v) for k, v in kwargs.items()})

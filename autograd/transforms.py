@@ -1,17 +1,49 @@
 """Functions of functions: derivatives of a Python function of arrays, of any order, nested as one likes.
 
-Arguments may be tensors, arrays, numbers, or dicts, lists and tuples of them; derivatives are tensors in the same
-structure. Every call puts its arguments at vertices of their own, so the levels of nested calls are never confused.
-A result is itself recorded where the function uses something that requires grad from outside.
+Arguments may be tensors, arrays, numbers, or dicts, lists and tuples of them; derivatives are tensors in the
+same structure. Every call puts its arguments at vertices of their own, so the levels of nested calls are
+never confused. A result is itself recorded where the function uses something that requires grad from outside.
 """
 
 import functools
 
 import numpy as np
 
-from .graph import Node, consumers_first, gradient, vertex_of
-from .modes import enable_grad, state
-from .tensor import Tensor, as_array, ops, wrap
+from .graph import Node, consumers_first, finished, propagate, start_of, sum_by_vertex, vertex_of
+from .modes import enable_grad, no_grad, state
+from .tensor import Tensor, as_array, label, ops, wrap
+
+
+def gradient(output, inputs, gradient=None, create_graph=False, retain_graph=None):
+    """d(output)/d(input) for each of `inputs`, as a list, or as one tensor when `inputs` is one tensor.
+
+    `output` is a tensor or a list of tensors; `gradient` its cotangent(s), 1 by default for one value. No
+    `.grad` is touched. With `create_graph` the results are recorded and can be differentiated again. Raises
+    RuntimeError for an input that the output does not use, and says which.
+    """
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    outputs = list(output) if isinstance(output, (list, tuple)) else [output]
+    gradients = list(gradient) if isinstance(gradient, (list, tuple)) else [gradient] * len(outputs)
+    single = isinstance(inputs, Tensor)
+    targets = [inputs] if single else list(inputs)
+    for k, t in enumerate(targets):
+        if not isinstance(t, Tensor) or not t.requires_grad:
+            raise RuntimeError(
+                f"input {k} does not require grad, so there is no derivative with respect to it"
+            )
+    vertices = [vertex_of(t) for t in targets]
+    with enable_grad() if create_graph else no_grad():
+        starts = [start_of(o, g) for o, g in zip(outputs, gradients, strict=True)]
+        cotangents = sum_by_vertex(outputs, starts, create_graph)
+        found = {
+            vertex: finished(g, owned)
+            for vertex, g, owned in propagate(cotangents, create_graph, retain_graph, set(vertices))
+        }
+    for k, (t, vertex) in enumerate(zip(targets, vertices, strict=True)):
+        if vertex not in found:
+            raise RuntimeError(f"the output does not use input {k} ({label(t)})")
+    results = [found[vertex] for vertex in vertices]
+    return results[0] if single else results
 
 
 def flatten(tree) -> tuple[list, object]:
@@ -124,14 +156,16 @@ def value_and_grad(f, argnum=0):
 
 
 def grad(f, argnum=0):
-    """The function args -> df/d(args[argnum]), for an f that returns one number. `grad(grad(f))` is its second
-    derivative. `argnum` may be a tuple of positions, and the arguments dicts, lists or tuples of arrays."""
+    """The function args -> df/d(args[argnum]), for an f that returns one number. `grad(grad(f))` is its
+    second derivative. `argnum` may be a tuple of positions, and the arguments dicts, lists or tuples of
+    arrays."""
     both = value_and_grad(f, argnum)
     return functools.wraps(f)(lambda *args, **kwargs: both(*args, **kwargs)[1])
 
 
 def elementwise_grad(f, argnum=0):
-    """The function args -> d(sum of f)/d(args[argnum]): the derivative of an f that works element by element."""
+    """The function args -> d(sum of f)/d(args[argnum]): the derivative of an f that works element by
+    element."""
 
     @functools.wraps(f)
     def run(*args, **kwargs):
@@ -143,8 +177,8 @@ def elementwise_grad(f, argnum=0):
 
 
 def jacobian(f, argnum=0):
-    """The function args -> J with J[i, j] = df_i/dx_j, of shape (*f's shape, *the argument's): one backward per
-    element of f's output."""
+    """The function args -> J with J[i, j] = df_i/dx_j, of shape (*f's shape, *the argument's): one backward
+    per element of f's output."""
 
     @functools.wraps(f)
     def run(*args, **kwargs):
@@ -173,8 +207,8 @@ def hessian(f, argnum=0):
 
 
 def vjp(f, *args):
-    """(f(*args), pull) where pull(v) = v^T J, one derivative for each argument (a single one for one argument).
-    `pull` may be called many times."""
+    """(f(*args), pull) where pull(v) = v^T J, one derivative for each argument (a single one for one
+    argument). `pull` may be called many times."""
     call = _Call(f, args, {}, tuple(range(len(args))))
     out = call.output(None)
 
@@ -186,8 +220,8 @@ def vjp(f, *args):
 
 
 def jvp(f, args, tangents):
-    """(f(*args), J v) for a tuple of arguments and a tuple of tangents of their shapes: forward mode out of two
-    reverse passes (the pull-back is linear in its cotangent, so its own pull-back pushes forward)."""
+    """(f(*args), J v) for a tuple of arguments and a tuple of tangents of their shapes: forward mode out of
+    two reverse passes (the pull-back is linear in its cotangent, so its own pull-back pushes forward)."""
     call = _Call(f, args, {}, tuple(range(len(args))))
     vectors = _matching(call, tangents, "tangents")
     out = call.output(None)
@@ -200,13 +234,16 @@ def jvp(f, args, tangents):
     if not pairs:
         return out.detach(), wrap(np.zeros(out.shape, out.dtype))
     with enable_grad():
-        pushed = sum((ops.sum(g * v, None, False) for g, v in pairs[1:]), ops.sum(pairs[0][0] * pairs[0][1], None, False))
+        pushed = sum(
+            (ops.sum(g * v, None, False) for g, v in pairs[1:]),
+            ops.sum(pairs[0][0] * pairs[0][1], None, False),
+        )
     return (out if outside else out.detach()), pull(pushed, [dummy], create_graph=create)[0]
 
 
 def hvp(f, args, vectors):
-    """The product H v of the Hessian of f at a tuple of arguments with a tuple of vectors of their shapes: the
-    gradient of the directional derivative, at the cost of two backwards. One tensor for one argument."""
+    """The product H v of the Hessian of f at a tuple of arguments with a tuple of vectors of their shapes:
+    the gradient of the directional derivative, at the cost of two backwards. One tensor for one argument."""
     call = _Call(f, args, {}, tuple(range(len(args))))
     v = _matching(call, vectors, "vectors")
     out = call.output("hvp")

@@ -12,9 +12,10 @@ CHECKS = ("second", "float32", "huge", "layout", "numpy", "empty")
 
 @dataclass(frozen=True)
 class Case:
-    """One op on one set of arguments. `make(rng)` gives the positional arguments, floats in float64; `expect` is the
-    forward's reference, called with the same arguments (None: the op's twin). `elementwise` rows are also run
-    on empty and 0-d arrays. `exempt` maps the name of a check (CHECKS) to the reason it does not apply."""
+    """One op on one set of arguments. `make(rng)` gives the positional arguments, floats in float64; `expect`
+    is the forward's reference, called with the same arguments (None: the op's twin). `elementwise` rows are
+    also run on empty and 0-d arrays. `exempt` maps the name of a check (CHECKS) to the reason it does not
+    apply."""
 
     op: str
     make: Callable[[np.random.Generator], tuple]

@@ -34,7 +34,8 @@ def is_float(a):
 def over_floats(f, args):
     """`args` with `f` applied to every float array, also inside lists."""
     return [
-        f(a) if is_float(a) else [f(e) if is_float(e) else e for e in a] if isinstance(a, list) else a for a in args
+        f(a) if is_float(a) else [f(e) if is_float(e) else e for e in a] if isinstance(a, list) else a
+        for a in args
     ]
 
 
@@ -156,7 +157,9 @@ def test_float32(case):
     args = arguments(case)
     narrow = over_floats(lambda a: a.astype(np.complex64 if a.dtype.kind == "c" else np.float32), args)
     ys, grads = gradients(case, narrow)
-    wide_ys, wide_grads = gradients(case, over_floats(lambda a: a.astype(np.result_type(a, np.float64)), narrow))
+    wide_ys, wide_grads = gradients(
+        case, over_floats(lambda a: a.astype(np.result_type(a, np.float64)), narrow)
+    )
     for y, wide in zip(ys, wide_ys, strict=True):
         if isinstance(y, Tensor) and y.requires_grad:
             assert y.dtype.itemsize * 2 == wide.dtype.itemsize, (y.dtype, wide.dtype)
@@ -183,7 +186,9 @@ def _raw_dtypes(ys):
         else:
             g = np.ones(node.shape, node.dtype)
         for part in node.plan.pull(g, node.saved):
-            assert part is None or part.dtype in (np.float32, np.complex64), f"the raw rule output is {part.dtype}"
+            assert part is None or part.dtype in (np.float32, np.complex64), (
+                f"the raw rule output is {part.dtype}"
+            )
 
 
 @rows("huge")
@@ -205,7 +210,10 @@ def test_layouts(case):
     ys, grads = gradients(case, args)
     for spoil in (_strided, _read_only, _fortran):
         spoilt = over_floats(spoil, args)
-        tensors = [over_floats(_leaf_sharing, [a])[0] if i in op_of(case).differentiable else a for i, a in enumerate(spoilt)]
+        tensors = [
+            over_floats(_leaf_sharing, [a])[0] if i in op_of(case).differentiable else a
+            for i, a in enumerate(spoilt)
+        ]
         again = outputs(op_of(case)(*tensors, **case.kwargs))
         for a, b in zip(again, ys, strict=True):
             np.testing.assert_allclose(raw(a)[0], raw(b)[0], rtol=1e-12, atol=1e-12)
@@ -260,9 +268,7 @@ def test_empty_and_0d(case, shape):
     def reshaped(a):
         return np.resize(a, shape) if shape == () or 0 not in shape else np.zeros(shape, a.dtype)
 
-    args = [
-        reshaped(a) if isinstance(a, np.ndarray) and a.ndim else a for a in arguments(case)
-    ]
+    args = [reshaped(a) if isinstance(a, np.ndarray) and a.ndim else a for a in arguments(case)]
     ys, grads = gradients(case, args)
     for y, e in zip(raw(tuple(ys)), raw(expected(case, args)), strict=True):
         assert y.shape == e.shape

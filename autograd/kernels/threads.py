@@ -57,8 +57,8 @@ def set_num_threads(n: int) -> None:
 
 
 def chunks_of(rows: int, operations: int, most: int = CHUNKS) -> int:
-    """Into how many chunks to cut `range(rows)`: a number of the shape and not of the threads, so that the same
-    sums are taken on any machine."""
+    """Into how many chunks to cut `range(rows)`: a number of the shape and not of the threads, so that the
+    same sums are taken on any machine."""
     return max(1, min(rows, most, operations // GRAIN))
 
 

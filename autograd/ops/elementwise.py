@@ -5,7 +5,8 @@ Rules are the derivatives as the textbook writes them; the engine undoes broadca
 
 import numpy as np
 
-from ..primitive import nondiff, primitive
+from ..dispatch import nondiff
+from ..primitive import primitive
 
 nondiff(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
 nondiff(
@@ -88,8 +89,8 @@ def _(g, b, y):
 
 @primitive(np.power)
 def power(a, b):
-    """a ** b. With a Python number as exponent every derivative is exact everywhere: that of x ** 0 is 0, also at
-    x = 0. The derivative by the exponent is 0 where the base is 0, as in PyTorch."""
+    """a ** b. With a Python number as exponent every derivative is exact everywhere: x ** 0 has 0, also at 0.
+    The derivative by the exponent is 0 where the base is 0, as in PyTorch."""
     if type(b) in (int, float) and 2 < abs(b) <= 64 and b == int(b) and getattr(a, "dtype", a) in _FLOATS:
         return _whole_power(a, abs(int(b))) if b > 0 else 1.0 / _whole_power(a, abs(int(b)))
     return a**b  # the operator, not np.power: it takes the square root and the square by shorter ways

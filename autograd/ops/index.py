@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from ..primitive import primitive
+from ..rows import Rows
 from ..tensor import unwrap
 
 _BASIC = {int, slice, type(None), type(Ellipsis)}
@@ -98,8 +99,10 @@ def _(g, axis, order, shape):
 
 
 @primitive(residuals=("rows",))
-def gather(table, indices):
+def gather(table, indices, sparse=False):
     """The rows `table[indices]`: table (rows, ...), integer indices of any shape, y (*indices.shape, ...).
+    With `sparse` the table's gradient holds the rows that were used, as `autograd.Rows`, and not the whole
+    table.
 
     An embedding's lookup (COURSE.md C5W2-matrix). Raises TypeError when the indices are not integers,
     IndexError when one is negative or beyond the last row.
@@ -111,13 +114,15 @@ def gather(table, indices):
     if indices.size and not (0 <= indices.min() and indices.max() < rows):
         wrong = indices.min() if indices.min() < 0 else indices.max()
         raise IndexError(f"the indices hold {wrong}, the table has rows 0 to {rows - 1}")
-    return table.take(
-        indices, axis=0, mode="clip"
-    ), rows  # checked above, and "clip" spares take its own buffer
+    # the range is checked, and "clip" spares take a buffer of its own
+    return table.take(indices, axis=0, mode="clip"), rows
 
 
 @gather.vjp("table")
-def _(g, indices, rows):
+def _(g, indices, rows, sparse):
+    if sparse and isinstance(g, np.ndarray):
+        indices = np.asarray(indices)
+        return Rows(indices, g, (rows, *g.shape[indices.ndim :]))
     return scatter_add_rows(g, indices, rows)
 
 

@@ -15,9 +15,8 @@ def where(condition, a, b):
     """a where the condition holds, b elsewhere. What is not chosen gets the cotangent 0, always."""
     large = isinstance(condition, np.ndarray) and condition.dtype == bool and condition.size > 1000
     if large and isinstance(a, np.ndarray) and a.dtype in _WORDS and a.shape == condition.shape:
-        if (type(b) in (int, float) and b == 0) or (
-            isinstance(b, np.ndarray) and (b.shape, b.dtype) == (a.shape, a.dtype)
-        ):
+        alike = isinstance(b, np.ndarray) and b.dtype == a.dtype and b.shape == a.shape
+        if alike or (type(b) in (int, float) and b == 0):
             return _where_by_bits(condition, a, b)
     return np.where(condition, a, b)
 

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 
-from ..primitive import nondiff, primitive
+from ..dispatch import nondiff
+from ..primitive import primitive
 from ..tensor import dispatch, unwrap
 from .index import put_add
 

@@ -112,9 +112,9 @@ def _checked(logits, labels):
 
 @primitive()
 def binary_cross_entropy_with_logits(logits, labels):
-    """-(t log a + (1 - t) log(1 - a)) elementwise, a = sigmoid(z), z = logits, t = labels in [0, 1] (C1W2-bce).
+    """-(t log a + (1 - t) log(1 - a)) elementwise, a = sigmoid(logits), t = labels in [0, 1] (C1W2-bce).
 
-    Computed as max(z, 0) - z t + log(1 + e^-|z|), which never overflows. Take `.mean()` for the cost J.
+    Computed from z = logits as max(z, 0) - z t + log(1 + e^-|z|), without overflow; `.mean()` is the cost J.
     Raises ValueError when the shapes differ: (m, 1) and (m,) would broadcast to (m, m).
     """
     if np.shape(logits) != np.shape(labels):

@@ -8,8 +8,9 @@ NEAR = 4  # ranks
 
 
 def repeat_far_leaves(diagram: Diagram) -> Diagram:
-    """A leaf that is used in places far apart, such as the weights of a recurrent layer, is shown again (marked so) at
-    every place of use: wires across a whole picture can neither be followed nor laid out in reasonable time."""
+    """A leaf that is used in places far apart, such as the weights of a recurrent layer, is shown again
+    (marked so) at each: wires across a whole picture can neither be followed nor laid out in reasonable
+    time."""
     ranks, into = diagram.ranks(), diagram.into()
     shown: dict[str, tuple[str, int]] = {}  # leaf -> its latest box, and the rank of that box's first use
     arranged = Diagram(diagram.title)
@@ -19,7 +20,7 @@ def repeat_far_leaves(diagram: Diagram) -> Diagram:
             tail = edge.tail
             if leaf:
                 tail, rank = shown.get(edge.tail, (edge.tail, ranks[id]))
-                if ranks[id] - rank > NEAR:
+                if abs(ranks[id] - rank) > NEAR:
                     tail, rank = f"{edge.tail}_{id}", ranks[id]
                     arranged.boxes[tail] = replace(diagram.boxes[edge.tail], id=tail, again=True)
                 shown[edge.tail] = tail, rank

@@ -1,8 +1,8 @@
 """A Diagram as a DOT string.
 
-Colours are chosen once for white and for dark pages: each box and each edge's label brings its own light ground for dark
-text, and lines have a grey that stands out from both. Widths are given as minima from an estimate of the text, so that a
-viewer with a wider font than the layout's clips nothing.
+Colours are chosen once for white and for dark pages: each box and each edge's label brings its own light
+ground for dark text, and lines have a grey that stands out from both. Widths are given as minima from an
+estimate of the text, so that a viewer with a wider font than the layout's clips nothing.
 """
 
 from html import escape
@@ -16,10 +16,16 @@ INK = {"title": "#1f2933", "type": "#52606d", "gradient": "#a1235b"}
 SIZE = {"title": 12, "type": 10, "gradient": 10}  # points
 BOLD = {"title": "<B>{}</B>", "type": "{}", "gradient": "<B>{}</B>"}
 LOOKS = {
-    "op": dict(shape="box", style="rounded,filled", fillcolor="#dbe8fb", color="#4a7fd0"),
-    "parameter": dict(shape="box", style="filled", fillcolor="#dcf2e0", color="#3f9a57"),
-    "data": dict(shape="note", style="filled", fillcolor="#fbeccd", color="#c08a1e"),
-    "output": dict(shape="box", style="filled", fillcolor="#fbdbe0", color="#cf3f57", peripheries="2"),
+    "op": {"shape": "box", "style": "rounded,filled", "fillcolor": "#dbe8fb", "color": "#4a7fd0"},
+    "parameter": {"shape": "box", "style": "filled", "fillcolor": "#dcf2e0", "color": "#3f9a57"},
+    "data": {"shape": "note", "style": "filled", "fillcolor": "#fbeccd", "color": "#c08a1e"},
+    "output": {
+        "shape": "box",
+        "style": "filled",
+        "fillcolor": "#fbdbe0",
+        "color": "#cf3f57",
+        "peripheries": "2",
+    },
 }
 
 
@@ -29,7 +35,7 @@ def dot(diagram: Diagram, direction: str) -> str:
 
     into = diagram.into()
     graph = Digraph(f"graph of {diagram.title}")
-    graph.attr("graph", rankdir=direction, ranksep="0.35", nodesep="0.25", pad="0.15", fontname=FONT, tooltip=" ")
+    graph.attr("graph", rankdir=direction, ordering="in", ranksep="0.35", nodesep="0.25", pad="0.15")
     graph.attr("node", fontname=FONT, margin="0.14,0.07", height="0.3")
     graph.attr("edge", fontname=FONT, color=LINE, arrowsize="0.7")
     rooms = [graph]
@@ -46,7 +52,8 @@ def dot(diagram: Diagram, direction: str) -> str:
     for edge in diagram.edges:
         tail, head = diagram.boxes[edge.tail], diagram.boxes[edge.head]
         value = diagram.flowing(edge)
-        attributes = {"tooltip": f"{value.name or tail.title}: {value.type}" + (f" as {edge.slot}" if edge.slot else "")}
+        told = f"{value.name or tail.title}: {value.type}"
+        attributes = {"tooltip": f"{told} as {edge.slot}" if edge.slot else told}
         if tail.kind == "op":
             attributes["weight"] = "4"
             if head.kind != "output":
@@ -67,7 +74,12 @@ def _box(graph, box: Box, arguments: int) -> None:
         lines = box.values[0].lines(box.title)
     width = max(map(_width, lines)) + 0.28
     help = box.help or ", ".join(v.type for v in box.values.values())
-    attributes = {"width": f"{width:.2f}", "tooltip": f"{box.title}: {help}", "class": box.kind, **LOOKS[box.kind]}
+    attributes = {
+        **LOOKS[box.kind],
+        "class": box.kind,
+        "width": f"{width:.2f}",
+        "tooltip": f"{box.title}: {help}",
+    }
     if box.again:
         attributes["style"] += ",dashed"
     graph.node(box.id, f"<{_text(lines)}>", **attributes)
@@ -78,7 +90,7 @@ def _plate(value: Value, output: int | None) -> str:
     if output is not None:
         lines.insert(0, ("type", f"output {output}"))
     return (
-        f'<<TABLE BORDER="0" CELLSPACING="2" CELLPADDING="0"><TR><TD BGCOLOR="{PLATE}" STYLE="rounded" CELLPADDING="2" '
+        f'<<TABLE BORDER="0" CELLSPACING="2" CELLPADDING="2"><TR><TD BGCOLOR="{PLATE}" STYLE="rounded" '
         f'WIDTH="{72 * max(map(_width, lines)) + 4:.0f}">{_text(lines)}</TD></TR></TABLE>>'
     )
 
@@ -93,4 +105,4 @@ def _text(lines) -> str:
 def _width(line) -> float:
     """Inches that a line takes in a wide sans serif font."""
     role, text = line
-    return len(text) * SIZE[role] * (0.58 if role == "type" else 0.66) / 72
+    return len(text) * SIZE[role] * (0.53 if role == "type" else 0.66) / 72

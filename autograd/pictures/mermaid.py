@@ -13,7 +13,8 @@ def mermaid(diagram: Diagram, direction: str) -> str:
     indent = "    "
     for event, item in diagram.nested():
         if event == "box":
-            lines.append(f"{indent}{item.id}{SHAPES[item.kind].format(_label(item, len(into[item.id])))}:::{item.kind}")
+            shape = SHAPES[item.kind].format(_label(item, len(into[item.id])))
+            lines.append(f"{indent}{item.id}{shape}:::{item.kind}")
         elif event == "open":
             lines.append(f'{indent}subgraph s{len(lines)}["{_text(item[-1])}"]')
             indent += "    "

@@ -1,5 +1,8 @@
-"""What a picture is made of: boxes, the values they put out, and edges. It stands between the recorded graph and the
-renderers: reading.py builds it, whatever folds or groups boxes rewrites it, and the renderers know nothing else."""
+"""What a picture is made of: boxes, the values they put out, and edges.
+
+It stands between the recorded graph and the renderers: reading.py builds it, arrange.py and whatever else
+folds or groups boxes rewrites it, and tape.py, dot.py and mermaid.py know nothing else.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,16 +20,15 @@ class Value:
 
     @property
     def type(self) -> str:
-        """"(64, 10)", or "(64,) int64": float32 goes without saying."""
+        """Shape and dtype, as "(64, 10)" or "(64,) int64": float32 goes without saying."""
         return str(self.shape) if self.dtype == "float32" else f"{self.shape} {self.dtype}"
 
     def lines(self, title: str | None) -> list[tuple[str, str]]:
-        """What is said of it, line by line, as ("title" or "type" or "gradient", text). A scalar's number says its
-        shape."""
+        """What is said of it, line by line, as ("title" or "type" or "gradient", text). A number stands for
+        the shape of a scalar."""
         said = []
-        if title or self.content:
-            first, *rest = (f"{title} = {self.content}" if title and self.content else title or self.content).split("\n")
-            said += [("title", text) for text in (first, *rest)]
+        if known := [part for part in (title, self.content) if part]:
+            said += [("title", text) for text in " = ".join(known).split("\n")]
         if not self.content or self.type != "()":
             said.append(("type", self.type))
         if self.gradient:
@@ -36,19 +38,19 @@ class Value:
 
 @dataclass
 class Box:
-    """A vertex of the picture. `kind` is "op", "parameter" (a leaf that requires grad), "data" (an array that gets no
-    gradient) or "output" (what was drawn). `scope` is the path of clusters around it, outermost first."""
+    """A vertex of the picture. `kind` is "op", "parameter" (a leaf that requires grad), "data" (an array that
+    gets no gradient) or "output" (what was drawn). `scope` is the path of clusters around it, outermost
+    first."""
 
     id: str
     kind: str
     title: str
     notes: list[str] = field(default_factory=list)
-    fixed: dict[int, str] = field(default_factory=dict)  # operands that are plain numbers, by their place among all
+    fixed: dict[int, str] = field(default_factory=dict)  # operands that are plain numbers, by their place
     values: dict[int, Value] = field(default_factory=dict)  # what it puts out, by the number of the output
     help: str = ""
     scope: tuple[str, ...] = ()
     again: bool = False  # the same leaf stands elsewhere too
-
 
     def operands(self, flowing: list[str]) -> list[str]:
         """What the op takes, in order: `flowing` says it of the edges, in between stand the plain numbers."""
@@ -70,7 +72,7 @@ class Edge:
 
 @dataclass
 class Diagram:
-    """Boxes by id, in topological order (a box stands after those it uses), and edges in the order of arguments."""
+    """Boxes by id, each after those it uses, and edges in the order of arguments."""
 
     title: str
     boxes: dict[str, Box] = field(default_factory=dict)
@@ -114,8 +116,8 @@ class Diagram:
         return sum(ranks[e.head] - ranks[e.tail] for e in self.edges)
 
     def nested(self) -> Iterator[tuple[str, object]]:
-        """The boxes within their clusters, as ("open", scope), ("box", box) and ("close", scope), each cluster once
-        and where its first box stands."""
+        """The boxes within their clusters, as ("open", scope), ("box", box) and ("close", scope), each
+        cluster once, where its first box stands."""
         root: dict = {}
         for box in self.boxes.values():
             room = root

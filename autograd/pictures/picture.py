@@ -3,7 +3,7 @@
 import inspect
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..modes import enable_grad
@@ -16,14 +16,14 @@ from .reading import read
 from .render import render
 from .tape import tape
 
-LONGEST = 20_000  # summed length of edges, in ranks, up to which a layout takes seconds
+LONGEST = 4_000  # summed length of edges, in ranks, up to which a layout takes seconds
 SHALLOW = 7  # graphs of up to so many ranks are laid out from left to right
 SHOWN = 60  # lines of the tape in a repr
 
 
 class Picture:
-    """A drawn graph. Jupyter shows it as SVG; `save(path)` writes it; `dot` and `mermaid` are its sources; `print`
-    shows the tape: one line per op with shapes."""
+    """A drawn graph. Jupyter shows it as SVG; `save(path)` writes it; `dot` and `mermaid` are its sources;
+    `print` shows the tape: one line per op with shapes."""
 
     ENDINGS = ("svg", "png", "pdf", "dot", "mmd")
 
@@ -43,23 +43,26 @@ class Picture:
         return mermaid(self.arranged, self.direction)
 
     def render(self, format: str) -> bytes:
-        """The picture as "svg", "png" or "pdf". Raises ImportError where no Graphviz is installed, and ValueError where
-        the graph is too large for a layout."""
+        """The picture as "svg", "png" or "pdf". Raises ImportError where no Graphviz is installed, ValueError
+        where the graph is too large for a layout."""
         if (length := self.arranged.span()) > LONGEST:
             raise ValueError(
-                f"a graph of {len(self.arranged.boxes):,} boxes and {length:,} steps of edges is too large to lay out "
-                f"(up to {LONGEST:,} steps): draw one step, one sample or one block of it, or save it as .dot or .mmd, "
-                "or print it"
+                f"a graph of {len(self.arranged.boxes):,} boxes is too large to lay out (edges {length:,} "
+                f"steps long, at most {LONGEST:,}): draw a part of it or fewer time steps, print it, or save it "
+                "as .dot or .mmd"
             )
         return render(self.dot, format)
 
     def save(self, path) -> Path:
-        """Writes the picture in the format of the path's ending (svg, png, pdf, dot, mmd), through a temporary file,
-        and returns the path. Raises ValueError for another ending, FileNotFoundError where there is no such folder."""
+        """Writes the picture in the format of the path's ending (svg, png, pdf, dot, mmd), through a
+        temporary file, and returns the path. Raises ValueError for another ending, FileNotFoundError without
+        the folder."""
         path = Path(path)
         ending = path.suffix.lower().removeprefix(".")
         if ending not in self.ENDINGS:
-            raise ValueError(f"cannot save a picture as {path.name!r}: the ending must be one of .{' .'.join(self.ENDINGS)}")
+            raise ValueError(
+                f"cannot save a picture as {path.name!r}: it must end in .{', .'.join(self.ENDINGS)}"
+            )
         if not path.parent.is_dir():
             raise FileNotFoundError(f"cannot save {path}: there is no folder {path.parent}")
         if ending in ("dot", "mmd"):
@@ -84,7 +87,7 @@ class Picture:
         lines = str(self).split("\n")
         if len(lines) <= SHOWN:
             return "\n".join(lines)
-        return "\n".join([*lines[:SHOWN], f"  ... {len(lines) - SHOWN:,} more lines: print it to see them all"])
+        return "\n".join([*lines[:SHOWN], f"  ... {len(lines) - SHOWN:,} more lines: print() shows them all"])
 
     def _repr_svg_(self):
         try:
@@ -95,56 +98,64 @@ class Picture:
 
 
 def draw(
-    what: Tensor | Iterable[Tensor] | Callable,
+    what: Tensor | Sequence[Tensor] | Callable,
     *inputs,
     names: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] = (),
     values: bool = False,
     constants: bool = True,
     direction: str | None = None,
 ) -> Picture:
-    """A picture of the graph that made a tensor (or several), or of the graph that a function or a Module records
-    when it is called with `inputs`.
+    """A picture of the graph that made a tensor (or several), or of the graph that a Module or a function
+    records when it is called with `inputs`; a function's inputs of floats then count as requiring grad.
 
-    Boxes with round corners are ops, with the options that are not at their default; square boxes are the leaves that
-    require grad; notes are arrays that get no gradient (images, labels, masks; `constants=False` leaves them out); the
-    double box is what was drawn. Shapes stand on the edges, with the dtype where it is not float32.
+    Boxes with round corners are ops, with the options that are not at their default; square boxes are the
+    leaves that require grad; notes are arrays that get no gradient (images, labels, masks; `constants=False`
+    leaves them out); the double box is what was drawn. Shapes stand on the edges, with the dtype where it is
+    not float32. A leaf that is used in places far apart is shown at each, dashed after the first.
 
     names: a mapping, or pairs such as `module.named_parameters()`; what is not in it goes by its own `.name`.
-    values: writes the numbers of small tensors, and after backward their gradients. Of intermediate results it knows
-    those in `names`, and those that were asked to `retain_grad()`.
+    values: writes the numbers of small tensors, and after backward their gradients. Of intermediate results
+    it knows those in `names`, and those that were asked to `retain_grad()`.
     direction: "LR" or "TB"; chosen by the depth of the graph when not given.
 
-    Backward frees what a graph saved, and with it the arrays without gradient and the options: draw before it, or call
-    `backward(retain_graph=True)`. Raises TypeError for what holds no tensor, ValueError for another direction.
+    Backward frees what a graph saved, and with it the arrays without gradient and the options: draw before
+    it, or call `backward(retain_graph=True)`. Raises TypeError for what holds no tensor, ValueError for
+    another direction.
     """
     if direction not in (None, "LR", "TB"):
         raise ValueError(f'direction must be "LR" (left to right) or "TB" (top to bottom), got {direction!r}')
     known = dict(names)
     given: list[Tensor] = []
-    if callable(what) and not isinstance(what, Tensor):
-        if hasattr(what, "named_parameters"):
-            known = {**dict(what.named_parameters()), **known}
-        given = [_stand_in(x) for x in inputs]
+    if not isinstance(what, (Tensor, list, tuple)) and callable(what):
+        parameters = getattr(what, "named_parameters", None)
+        known = {**dict(parameters() if parameters else ()), **known}
+        given = [_stand_in(x, record=parameters is None) for x in inputs]
         known.update(zip(_argument_names(what, len(inputs)), given, strict=True))
         with enable_grad():
-            what = what(*given)
+            outputs = what(*given)
+        source = f"{getattr(what, '__name__', type(what).__name__)} returned"
     elif inputs:
         raise TypeError(f"inputs go with a function or a Module, got them with a {type(what).__name__}")
-    outputs = [what] if isinstance(what, Tensor) else what
-    if not isinstance(outputs, (list, tuple)) or not outputs or not all(isinstance(t, Tensor) for t in outputs):
-        raise TypeError(f"draw takes a Tensor, several, or a function and its inputs; got {type(what).__name__}")
-    return Picture(read(outputs, known, given, values, constants), direction)
+    else:
+        outputs, source = what, "draw takes a Tensor, several, or a function and its inputs, got"
+    outputs = [outputs] if isinstance(outputs, Tensor) else outputs
+    if not isinstance(outputs, (list, tuple)) or not outputs:
+        raise TypeError(f"{source} {type(outputs).__name__}: nothing recorded to draw")
+    if wrong := [type(t).__name__ for t in outputs if not isinstance(t, Tensor)]:
+        raise TypeError(f"{source} a {type(outputs).__name__} with {wrong[0]} in it: only Tensors are drawn")
+    return Picture(read(list(outputs), known, given, values, constants), direction)
 
 
 def trace(f: Callable, *inputs) -> None:
-    """Prints the tape of `f(*inputs)`: one line per recorded op, with the shapes of what it puts out."""
+    """Prints the tape of `f(*inputs)`, `f` a function or a Module: one line per recorded op, with its
+    shape."""
     print(draw(f, *inputs))
 
 
-def _stand_in(x) -> Tensor:
-    """The input as a leaf of its own, so that the graph starts there; floats are recorded from it."""
+def _stand_in(x, record: bool) -> Tensor:
+    """The input as a leaf of its own, so that the graph starts there."""
     t = wrap(as_array(x))
-    return t.requires_grad_(t.dtype.kind == "f")
+    return t.requires_grad_(record and t.dtype.kind == "f")
 
 
 def _argument_names(f, count: int) -> list[str]:

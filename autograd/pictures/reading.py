@@ -1,6 +1,6 @@
-"""From recorded Nodes to a Diagram, in one pass over the topological order."""
+"""From recorded Nodes to a Diagram, in one pass over the order of execution."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -11,10 +11,31 @@ from .model import Box, Diagram, Edge, Value
 FEW = 9  # arrays of up to so many numbers are written out when values are asked for
 
 
-def read(outputs: Iterable[Tensor], names: Mapping, inputs: Iterable[Tensor], values: bool, constants: bool) -> Diagram:
-    """The Diagram of the graph that made `outputs`. See `draw` for the arguments; `inputs` are leaves to be shown as
-    data although they require grad."""
-    return _Reader(list(outputs), dict(names), list(inputs), values, constants).diagram
+def read(
+    outputs: list[Tensor], names: Mapping, inputs: list[Tensor], values: bool, constants: bool
+) -> Diagram:
+    """The Diagram of the graph that made `outputs`. See `draw` for the arguments; `inputs` are leaves to be
+    shown as data although they require grad."""
+    return _Reader(outputs, names, inputs, values, constants).diagram
+
+
+def execution_order(roots: list) -> list:
+    """The vertices before `roots`, each after all it uses: of an op's inputs the one with the longest history
+    comes first, the others just before they are used. So a recurrent net reads step by step, as it was
+    run."""
+    height: dict = {}
+    for vertex in reversed(list(consumers_first(roots))):
+        height[vertex] = max((height[parent] + 1 for parent in vertex.inputs), default=0)
+    order: dict = {}
+    stack = list(reversed(roots))
+    while stack:
+        vertex = stack[-1]
+        missing = [parent for parent in reversed(vertex.inputs) if parent not in order]
+        if missing and vertex not in order:
+            stack.extend(sorted(missing, key=height.__getitem__))
+        else:
+            order[stack.pop()] = None
+    return list(order)
 
 
 class _Reader:
@@ -22,8 +43,7 @@ class _Reader:
         self.values, self.constants = values, constants
         self.names = {}  # vertex -> name
         self.tensors = {}  # vertex -> a tensor that stands there
-        self.arrays = {}  # id of an array, or of the array that owns its memory -> name
-        self.held = []  # keeps ids of arrays from being given away
+        self.arrays = {}  # id of an array, or of the one that owns its memory -> name
         for name, thing in names.items():
             self.learn(name, thing)
         self.inputs = set(map(id, inputs))
@@ -36,8 +56,7 @@ class _Reader:
                 self.names.setdefault(vertex_of(t), t.name)
         titles = [self.names.get(vertex_of(t)) or ("loss" if t.size == 1 else "output") for t in outputs]
         self.diagram = Diagram(" and ".join(titles))
-        order = list(consumers_first([vertex_of(t) for t in outputs]))
-        for vertex in reversed(order):
+        for vertex in execution_order([vertex_of(t) for t in outputs]):
             self.places[vertex] = self.place(vertex)
         for t, title in zip(outputs, titles, strict=True):
             self.mark(t, title)
@@ -52,7 +71,6 @@ class _Reader:
             array = thing
         else:
             raise TypeError(f"names maps names to tensors, got {type(thing).__name__} for {name!r}")
-        self.held.append(array)
         self.arrays.setdefault(id(_owner(array)), name)
         self.arrays[id(array)] = name
 
@@ -67,55 +85,40 @@ class _Reader:
 
     def leaf(self, t: Tensor) -> Box:
         self.leaves += 1
-        given = id(t) in self.inputs or not t.requires_grad
+        kind = "data" if id(t) in self.inputs or not t.requires_grad else "parameter"
         name = self.names.get(t) or t.name or f"leaf{self.leaves}"
-        return self.diagram.add("data" if given else "parameter", name, values={0: self.value(t, t, name)})
+        return self.diagram.add(kind, name, values={0: self.value(t, t, name)})
 
     def op(self, node: Node) -> Box:
-        primitive, plan = node.plan.primitive, node.plan
-        operands, notes = [], []  # operands as (position of the argument, slot, box, output), or with a number for a box
-        for vertex, place in zip(node.inputs, plan.places, strict=True):
-            if primitive.variadic:
-                at, slot = (primitive.parameters.index(primitive.variadic), place), f"{primitive.variadic}[{place}]"
-            else:
-                at, slot = (place, 0), primitive.parameters[place]
-            operands.append((at, slot, *self.places[vertex]))
-        for at, slot, value in self.others(node):
+        primitive, places = node.plan.primitive, node.plan.places
+        operands, notes = [], []  # operands as (position, slot, box or the text of a number, output)
+        for vertex, at in zip(node.inputs, places, strict=True):
+            operands.append((*_slot(primitive, at), *self.places[vertex]))
+        for position, slot, value in _others(node):
             if isinstance(value, np.ndarray) and value.ndim:
                 if self.constants:
-                    operands.append((at, slot, self.constant(value, slot), 0))
-            elif not primitive.variadic and at[0] in primitive.differentiable:
-                operands.append((at, slot, _brief(value), 0))
+                    operands.append((position, slot, self.constant(value, slot), 0))
+            elif position[0] in primitive.differentiable and value is not None:
+                operands.append((position, slot, _brief(value), 0))
             else:
-                notes.append(f"{slot.rstrip('_')}={_brief(value)}")
-        box = self.diagram.add("op", node.name, notes=notes, help=(primitive.__doc__ or "").strip().split("\n")[0])
+                notes.append(f"{slot}={_brief(value)}")
+        about = (primitive.__doc__ or "").strip().split("\n")[0]
+        box = self.diagram.add("op", node.name, notes=notes, help=about)
         if node.shape is not None:
             box.values[0] = self.value(node)
         operands.sort(key=lambda operand: operand[0])
         for k, (_, slot, tail, output) in enumerate(operands):
             if isinstance(tail, Box):
-                self.diagram.edges.append(Edge(tail.id, box.id, slot.rstrip("_"), output))
+                self.diagram.edges.append(Edge(tail.id, box.id, slot, output))
             else:
                 box.fixed[k] = tail
         return box
 
-    def others(self, node):
-        """The saved arguments without a gradient that are not at their default, as (position, name, value)."""
-        primitive, plan = node.plan.primitive, node.plan
-        for name, value in zip(plan.saved_names, node.saved or (), strict=node.saved is not None):
-            if name not in primitive.parameters:
-                continue
-            at = primitive.parameters.index(name)
-            if name == primitive.variadic:
-                for k, element in enumerate(value):
-                    if k not in plan.places:
-                        yield (at, k), f"{name}[{k}]", element
-            elif (primitive.variadic or at not in plan.places) and not _same(value, primitive.defaults[at]):
-                yield (at, 0), name, value
-
     def constant(self, array, slot) -> Box:
         if id(array) not in self.data:
-            name = self.arrays.get(id(array)) or self.arrays.get(id(_owner(array))) or slot
+            name = self.arrays.get(id(array)) or self.arrays.get(id(_owner(array)))
+            if name is None:
+                name = slot if slot not in ("a", "b") and "[" not in slot else "constant"
             value = Value(array.shape, str(array.dtype), name, self.content(array))
             self.data[id(array)] = self.diagram.add("data", name, values={0: value})
         return self.data[id(array)]
@@ -123,7 +126,7 @@ class _Reader:
     def mark(self, t: Tensor, title: str) -> None:
         tail, output = self.places[vertex_of(t)]
         if t.node is None:
-            tail.kind = "output"
+            tail.kind, tail.title = "output", title
             return
         box = self.diagram.add("output", title, values={0: self.value(vertex_of(t), t, title)})
         self.diagram.edges.append(Edge(tail.id, box.id, "", output))
@@ -142,20 +145,44 @@ class _Reader:
         return _numbers(array) if self.values and 0 < array.size <= FEW else None
 
 
-def _retained(node):
+def _slot(primitive, place) -> tuple[tuple[int, int], str]:
+    """Where an input stands among an op's arguments, and what it is called there."""
+    if primitive.variadic is None:
+        return (place, 0), primitive.parameters[place].rstrip("_")
+    return (primitive.variadic, place), f"{primitive.parameters[primitive.variadic]}[{place}]"
+
+
+def _others(node) -> Iterator[tuple[tuple[int, int], str, object]]:
+    """The saved arguments without gradient that are not at their default, as (position, name, value)."""
+    primitive, places = node.plan.primitive, node.plan.places
+    saved = node.saved if isinstance(node.saved, tuple) else ()  # freed, or to be computed again
+    for name, value in zip(node.plan.saved_names, saved, strict=False):
+        if name not in primitive.parameters:
+            continue
+        at = primitive.parameters.index(name)
+        if at == primitive.variadic:
+            elements = enumerate(value)
+            yield from ((*_slot(primitive, k), element) for k, element in elements if k not in places)
+        elif primitive.variadic is not None or at not in places:
+            if not _same(value, primitive.defaults[at]):
+                yield (at, 0), name.rstrip("_"), value
+
+
+def _retained(node) -> Tensor | None:
     """The tensor of a node that was asked to `retain_grad()`, while it lives."""
-    for hook in (getattr(node, "hooks", None) or {}).values():
+    for hook in (node.hooks or {}).values():
         if (reference := getattr(hook, "tensor", None)) is not None:
             return reference()
     return None
 
 
 def _same(value, default) -> bool:
-    return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and value == default)
+    comparable = type(value) is type(default) and not isinstance(value, np.ndarray)
+    return value is default or (comparable and value == default)
 
 
 def _numbers(array) -> str:
-    if array.size == 1 and not array.ndim:
+    if not array.ndim:
         return f"{array.item():.4g}" if array.dtype.kind in "fc" else str(array.item())
     return np.array2string(array, precision=3, separator=", ", floatmode="maxprec", max_line_width=1000)
 
@@ -169,9 +196,9 @@ def _brief(value) -> str:
         return "..."
     if isinstance(value, (tuple, list)):
         return f"({', '.join(map(_brief, value))}{',' if len(value) == 1 else ''})"
-    if isinstance(value, np.ndarray) and value.ndim:
-        return f"array{value.shape}"
-    if isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
+    if isinstance(value, np.ndarray):
+        return f"array{value.shape}" if value.ndim else _brief(value.item())
+    if isinstance(value, (float, np.floating)):
         return f"{float(value):.4g}"
     text = getattr(value, "__name__", None) or str(value)
     return text if len(text) <= 40 else text[:39] + "…"

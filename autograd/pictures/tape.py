@@ -6,7 +6,8 @@ from .model import Diagram, Value
 def tape(diagram: Diagram) -> str:
     """The tape. An op's result is called %1, %2, ... unless it has a name."""
     into = diagram.into()
-    drawn = {(e.tail, e.output): diagram.boxes[e.head].title for e in diagram.edges if diagram.boxes[e.head].kind == "output"}
+    heads = [(edge, diagram.boxes[edge.head]) for edge in diagram.edges]
+    drawn = {(edge.tail, edge.output): head.title for edge, head in heads if head.kind == "output"}
     ops = 0
     called: dict[tuple[str, int], str] = {}
     leaves, lines = [], []
@@ -30,10 +31,12 @@ def tape(diagram: Diagram) -> str:
         for word in ("op", "parameter", "data")
         if (n := diagram.count(word)) or word == "op"
     )
-    return "\n".join([
-        f"graph of {diagram.title}: {head}",
-        *(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows),
-    ])
+    return "\n".join(
+        [
+            f"graph of {diagram.title}: {head}",
+            *(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows),
+        ]
+    )
 
 
 def _about(value: Value) -> str:

@@ -1,0 +1,80 @@
+"""`python -m benchmarks`: the command line."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from . import report
+from .case import cases_of, group_names, module_of
+from .measure import FULL, QUICK, Runner
+from .peers import PEERS
+
+
+def cores() -> int:
+    """The number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def arguments(argv=None) -> argparse.Namespace:
+    """The command line, checked."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed beside other libraries.")
+    names, peers = group_names(), list(PEERS)
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(names)}; all by default")
+    parser.add_argument("--peers", default=",".join(peers), help="by default %(default)s, where installed")
+    parser.add_argument("--quick", action="store_true", help="short blocks: to see it work, not to quote")
+    parser.add_argument("--json", type=Path, metavar="F", help="write everything measured to F")
+    parser.add_argument(
+        "--threads", type=int, default=cores(), metavar="N", help="of all sides (%(default)s)"
+    )
+    parser.add_argument("--compare", type=Path, metavar="OLD.json", help="say what got slower since that run")
+    options = parser.parse_args(argv)
+    options.groups = options.groups or names
+    options.peers = [name for name in options.peers.split(",") if name]
+    for kind, given, known in (("group", options.groups, names), ("peer", options.peers, peers)):
+        if unknown := [name for name in given if name not in known]:
+            parser.error(f"no {kind} {', '.join(unknown)}; there are {', '.join(known)}")
+    if options.threads < 1:
+        parser.error(f"--threads {options.threads}: at least 1")
+    if options.compare:
+        try:
+            options.compare = report.load(options.compare)
+        except (OSError, ValueError) as error:
+            parser.error(f"--compare: {error}")
+    return options
+
+
+def main(argv=None) -> int:
+    """Measures, prints, and returns 1 when a side failed or two disagreed."""
+    options = arguments(argv)
+    peers = []
+    for name in options.peers:
+        if PEERS[name].installed:
+            peers.append(name)
+        else:
+            print(f"without {PEERS[name].title}, to add it: {PEERS[name].how_to_install}", file=sys.stderr)
+    where = report.machine()
+    if where["load_before"] and where["load_before"] > 0.3:
+        print(f"load average {where['load_before']:.1f}: what else runs here will show", file=sys.stderr)
+
+    work = [(g, m, case) for g in options.groups for m in [module_of(g)] for case in cases_of(m)]
+    method, rows = QUICK if options.quick else FULL, []
+    with tqdm(work, unit="case", leave=False) as bar:
+        runner = Runner(method, options.threads, peers, bar.set_postfix_str)
+        for group, module, case in bar:
+            bar.set_description(f"{group}: {case.name}")
+            rows += runner.run(group, module, case)
+
+    run = report.summary(rows, method, options.quick, options.threads, where)
+    print(report.heading(run), report.table(rows), sep="\n\n")
+    if options.compare:
+        print("", *report.compare(options.compare, run), sep="\n")
+    if options.json:
+        report.save(run, options.json)
+    return 1 if any(row.failed for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What a user times before anything else: the import, and a process from its start to the end of its first
+step."""
+
+from benchmarks.case import Launch
+
+IMPORT = """
+import json, sys, time
+import numpy
+start = time.perf_counter()
+import {modules}
+print(json.dumps({{"value": time.perf_counter() - start, "result": {{}}}}))
+"""
+
+NUMBA = """
+import json, sys
+import autograd, nn, optim
+print(json.dumps({"value": sum(name.split(".")[0] in ("numba", "llvmlite") for name in sys.modules),
+                  "result": {}}))
+"""
+
+# Weights that both sides can write down: a sine of the place, in PyTorch's layout.
+LENET = """
+import json, sys, time
+import numpy as np
+{imports}
+images = np.random.default_rng(0).standard_normal((64, 28, 28, 1)).astype(np.float32)
+labels = np.arange(64) % 10
+
+def weights(shape):
+    fan = np.prod(shape[1:]) if len(shape) > 1 else 1e4
+    return (np.sin(np.arange(np.prod(shape)) ** 1.5) * np.sqrt(6 / fan)).astype(np.float32).reshape(shape)
+
+{step}
+loss.backward()
+optimizer.step()
+seconds = time.time() - float(sys.argv[1])
+gradients = [float(np.abs(p.grad.numpy()).sum()) for p in model.parameters()]
+print(json.dumps({{"value": seconds, "result": {{"loss": loss.item(), "gradients": gradients}}}}))
+"""
+
+OURS = LENET.format(
+    imports="import autograd, nn, nn.models, optim",
+    step="""
+model = nn.models.LeNet5()
+with autograd.no_grad():
+    for p in model.parameters():
+        p[...] = p.layout.from_torch(weights(p.layout.torch_shape(p.shape))) if p.layout else weights(p.shape)
+optimizer = optim.Adam(model.parameters())
+loss = nn.CrossEntropyLoss()(model(autograd.Tensor(images)), labels)
+""",
+)
+
+TORCH = LENET.format(
+    imports="import os, torch\ntorch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))",
+    step="""
+from torch.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU
+model = torch.nn.Sequential(
+    Conv2d(1, 6, 5, padding=2), ReLU(), MaxPool2d(2), Conv2d(6, 16, 5), ReLU(), MaxPool2d(2), Flatten(),
+    Linear(400, 120), ReLU(), Linear(120, 84), ReLU(), Linear(84, 10),
+)
+with torch.no_grad():
+    for p in model.parameters():
+        p.copy_(torch.from_numpy(weights(tuple(p.shape))))
+optimizer = torch.optim.Adam(model.parameters())
+images = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+loss = torch.nn.functional.cross_entropy(model(images), torch.from_numpy(labels))
+""",
+)
+
+CASES = [
+    Launch(
+        "import, beyond NumPy's own",
+        {"ours": IMPORT.format(modules="autograd, nn, optim"), "torch": IMPORT.format(modules="torch")},
+        most=0.15,
+    ),
+    Launch("Numba's modules after the import", {"ours": NUMBA}, unit="modules", most=0),
+    Launch(
+        "LeNet, start to first step, warm caches",
+        {"ours": OURS, "torch": TORCH},
+        most=1.5,
+        tolerance=1e-3,
+    ),
+    Launch(
+        "LeNet, start to first step, cold caches",
+        {"ours": OURS, "torch": TORCH},
+        most=20,
+        cold=True,
+        tolerance=1e-3,
+    ),
+]

@@ -1,0 +1,352 @@
+"""The method.
+
+Each side runs in a process of its own. First both run once and their results are compared: sides that
+disagree are not timed. Then each is timed alone, and then both alternate, a block of ours, a block of theirs,
+round after round; the start of each block is dropped, for the other side's threads may still be spinning. The
+ratio (theirs / ours) is the median over the rounds, where what drifts from minute to minute drifts for both;
+its 95% interval is the one of order statistics, which assumes nothing about the distribution. A side whose
+two medians, alone and alternated, are more than 10% apart makes the row not valid.
+"""
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .case import Case, Launch, peer_of
+from .peers import ROOT, library
+
+APART = 0.10  # how far a side's two medians may be apart
+Arrays = Mapping[str, np.ndarray]
+WORKER = Path(__file__).with_name("worker.py")
+
+
+@dataclass(frozen=True)
+class Method:
+    """How long to look: `rounds` of two blocks of `seconds` each after `drop` seconds unmeasured, `alone`
+    blocks of each side alone, `launches` fresh processes, of which `cold` with cold caches."""
+
+    rounds: int
+    seconds: float
+    drop: float
+    alone: int
+    launches: int
+    cold: int
+
+
+FULL = Method(rounds=9, seconds=0.5, drop=0.25, alone=6, launches=9, cold=6)
+QUICK = Method(rounds=6, seconds=0.05, drop=0.02, alone=6, launches=2, cold=1)
+
+
+@dataclass
+class Row:
+    """One line of the table: a case, ours beside one side of a peer (or alone, where `side` is None)."""
+
+    group: str
+    case: str
+    side: str | None
+    unit: str = "s"
+    ours: float | None = None
+    ours_alone: float | None = None
+    theirs: float | None = None
+    theirs_alone: float | None = None
+    target: str = ""
+    verdict: str = ""
+    ratio: float | None = None
+    interval: tuple[float, float] | None = None
+    ours_interval: tuple[float, float] | None = None
+    ours_peak: int | None = None
+    theirs_peak: int | None = None
+    notes: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is nothing to read off this row: a side raised, or the sides disagree."""
+        return self.verdict in ("disagree", "failed")
+
+
+class WorkerError(Exception):
+    """A side could not do what it was asked to."""
+
+
+class Disagreement(Exception):
+    """The results of two sides differ."""
+
+
+def environment(threads: int) -> dict[str, str]:
+    """This process's environment with the number of threads that every library is to use."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    return {**os.environ, **dict.fromkeys(names, str(threads))}
+
+
+class Side:
+    """One side of a case in a process of its own. Raises WorkerError where the side does."""
+
+    def __init__(self, name: str, threads: int):
+        self.name = name
+        self.process = subprocess.Popen(
+            [library(peer_of(name)).python, "-I", WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(threads),
+            text=True,
+        )
+        self.versions: dict[str, str] = {}
+
+    def ask(self, do: str, **arguments) -> dict:
+        """Sends one command and waits for its answer."""
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise WorkerError(f"{self.name}: the process ended with code {self.process.wait()}") from None
+        line = self.process.stdout.readline()
+        if not line:
+            raise WorkerError(f"{self.name}: the process ended with code {self.process.wait()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise WorkerError(f"{self.name}: {answer['error']}")
+        return answer
+
+    def __enter__(self):
+        try:
+            self.versions = self.ask("library", name=peer_of(self.name))["versions"]
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.process.stdout.close()
+
+
+def interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95% confidence interval of the median, by order statistics: from the k-th smallest to the k-th
+    largest, with the largest k for which Binomial(n, 1/2) is below k with probability 2.5% at most. None for
+    fewer than 6 values, whose extremes do not reach 95%."""
+    ordered, n = sorted(values), len(values)
+    k, below = 0, 0.0
+    while k < n and (below := below + math.comb(n, k) / 2**n) <= 0.025:
+        k += 1
+    return (ordered[k - 1], ordered[n - k]) if k else None
+
+
+def disagreement(ours: Arrays, theirs: Arrays, tolerance: float) -> str | None:
+    """In what two sides' results differ, None when they agree: the same names, shapes and dtypes, and values
+    no further apart than `tolerance` times the largest."""
+    if set(ours) != set(theirs):
+        return f"results {sorted(ours)} against {sorted(theirs)}"
+    for name, a in ours.items():
+        b = theirs[name]
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return f"{name}: {a.dtype} {a.shape} against {b.dtype} {b.shape}"
+        scale = float(np.abs(a).max(initial=0))
+        error = float(np.abs(a - b).max(initial=0))
+        if not error <= tolerance * scale:
+            return f"{name}: {error:.2g} apart where the largest value is {scale:.2g}"
+    return None
+
+
+def check(ours: Arrays, theirs: Arrays, side: str, case: Case | Launch) -> None:
+    """Raises Disagreement, saying in what, when the results of a case differ."""
+    if wrong := disagreement(ours, theirs, case.tolerance):
+        raise Disagreement(f"ours and {side} disagree, so they are not compared: {wrong}")
+
+
+def check_alone(row: Row) -> None:
+    """Marks the row not valid where a side ran at another speed alone than alternated."""
+    both = (("ours", row.ours, row.ours_alone), (row.side, row.theirs, row.theirs_alone))
+    for name, alternated, alone in both:
+        apart = max(alternated, alone) / min(alternated, alone) - 1
+        if apart > APART:
+            row.verdict = "not valid"
+            times = f"{alternated * 1e6:.4g} us alternated and {alone * 1e6:.4g} us alone"
+            row.notes.append(f"not valid: {name} took {times}, {apart:.0%} apart")
+
+
+def judge(row: Row, target: float | None) -> None:
+    """Writes into the row what its ratio and interval say about the target, or about who is faster."""
+    low, high = row.interval or (-math.inf, math.inf)
+    if target is None:
+        row.verdict = row.verdict or ("faster" if low > 1 else "slower" if high < 1 else "undecided")
+        return
+    row.target = f">= {target:g}"
+    row.verdict = row.verdict or ("met" if low >= target else "missed" if high < target else "undecided")
+
+
+def judge_slower_layouts(rows: list[Row]) -> None:
+    """The opponent is the fastest of a peer's layouts; the rows of its others are marked so."""
+    for peer in {peer_of(row.side) for row in rows if row.side}:
+        timed = [row for row in rows if row.side and peer_of(row.side) == peer and row.theirs is not None]
+        for row in sorted(timed, key=lambda row: row.theirs)[1:]:
+            if row.verdict != "not valid":
+                row.verdict, row.target = "slower layout", ""
+
+
+class Runner:
+    """Measures cases by one method, with one number of threads, against the peers that are wanted."""
+
+    def __init__(self, method: Method, threads: int, peers: Sequence[str], progress: Callable[[str], None]):
+        self._versions: dict[str, dict[str, str]] = {}
+        self.method, self.threads, self.peers, self.progress = method, threads, tuple(peers), progress
+
+    def run(self, group: str, module: str, case: Case | Launch) -> list[Row]:
+        """The rows of one case: one a side of the peers that it has, or one alone where it has none."""
+        sides = [side for side in case.sides if peer_of(side) in self.peers]
+        measure = self._steps if isinstance(case, Case) else self._launches
+        rows = measure(group, module, case, sides)
+        for row in rows:
+            if row.side and (note := case.notes.get(peer_of(row.side))):
+                row.notes.append(note)
+        return rows
+
+    # ---- a step that runs many times
+
+    def _steps(self, group, module, case, sides):
+        where = {"module": module, "case": case.name}
+        rows = [Row(group, case.name, side) for side in sides or [None]]
+        with tempfile.TemporaryDirectory() as folder:
+            self.progress("ours")
+            try:
+                expected, alone, versions = self._alone("ours", where, folder)
+                peak = peak_memory("ours", self.threads, **where) if case.memory else None
+            except WorkerError as error:
+                return [_failed(row, error) for row in rows]
+            for row in rows:
+                row.ours = row.ours_alone = statistics.median(alone)
+                row.ours_interval, row.ours_peak, row.versions = interval(alone), peak, dict(versions)
+                if row.side is None:
+                    continue
+                self.progress(row.side)
+                try:
+                    self._compare(row, case, row.side, where, expected, folder)
+                except (WorkerError, Disagreement) as error:
+                    _failed(row, error)
+        judge_slower_layouts(rows)
+        return rows
+
+    def _compare(self, row, case, side, where, expected, folder):
+        _, alone, versions = self._alone(
+            side, where, folder, lambda found: check(expected, found, side, case)
+        )
+        row.versions |= versions
+        row.theirs_alone = statistics.median(alone)
+        a, b = self._alternate(side, where)
+        row.ours, row.theirs = statistics.median(a), statistics.median(b)
+        ratios = [y / x for x, y in zip(a, b, strict=True)]
+        row.ratio, row.interval, row.ours_interval = statistics.median(ratios), interval(ratios), interval(a)
+        if case.memory:
+            row.theirs_peak = peak_memory(side, self.threads, **where)
+        check_alone(row)
+        judge(row, case.targets.get(peer_of(side)))
+
+    def _block(self, side):
+        return side.ask("block", seconds=self.method.seconds, drop=self.method.drop)["median"]
+
+    def _alone(self, name, where, folder, check=lambda results: None):
+        """A side's results, which are checked first, its block medians alone, and its versions."""
+        file = str(Path(folder, "results.npz"))
+        with Side(name, self.threads) as side:
+            side.ask("build", side=name, size="full", **where)
+            side.ask("check", file=file)
+            with np.load(file) as results:
+                found = dict(results)
+            check(found)
+            return found, [self._block(side) for _ in range(self.method.alone)], side.versions
+
+    def _alternate(self, name, where):
+        """The block medians of both sides, a round each."""
+        with Side("ours", self.threads) as ours, Side(name, self.threads) as theirs:
+            for side in (ours, theirs):
+                side.ask("build", side=side.name, size="full", **where)
+                self._block(side)
+            rounds = [(self._block(ours), self._block(theirs)) for _ in range(self.method.rounds)]
+        return zip(*rounds, strict=True)
+
+    # ---- a number that a fresh process prints
+
+    def _launches(self, group, module, case, sides):
+        rows = [Row(group, case.name, side, case.unit) for side in sides or [None]]
+        with tempfile.TemporaryDirectory(prefix="ngrad-bench-") as warm:
+            for row in rows:
+                self.progress(row.side or "ours")
+                try:
+                    if not case.cold:
+                        self._launch(case, "ours", warm)
+                    self._compare_launches(row, case, warm)
+                except (WorkerError, Disagreement) as error:
+                    _failed(row, error)
+        return rows
+
+    def _compare_launches(self, row, case, warm):
+        names = ["ours", row.side] if row.side else ["ours"]
+        for name in names:
+            row.versions |= self._versions_of(name)
+        times = self.method.cold if case.cold else self.method.launches
+        runs = [[self._launch(case, name, warm) for name in names] for _ in range(times)]
+        ours, *theirs = ([run["value"] for run in side] for side in zip(*runs, strict=True))
+        row.ours, row.ours_interval = statistics.median(ours), interval(ours)
+        if theirs:
+            check(*({k: np.array(v) for k, v in run["result"].items()} for run in runs[0]), row.side, case)
+            row.theirs = statistics.median(theirs[0])
+            ratios = [b / a for a, b in zip(ours, theirs[0], strict=True)]
+            row.ratio, row.interval = statistics.median(ratios), interval(ratios)
+        if case.most is not None:
+            row.target = f"<= {case.most:g} {case.unit}"
+            row.verdict = "met" if row.ours <= case.most else "missed"
+        elif theirs:
+            judge(row, case.targets.get(peer_of(row.side)))
+
+    def _versions_of(self, name):
+        if name not in self._versions:
+            with Side(name, self.threads) as process:
+                self._versions[name] = process.versions
+        return self._versions[name]
+
+    def _launch(self, case, side, warm):
+        with tempfile.TemporaryDirectory(prefix="ngrad-bench-") as empty:
+            return launch(case, side, self.threads, empty if case.cold else warm)
+
+
+def _failed(row, error):
+    row.verdict = "disagree" if isinstance(error, Disagreement) else "failed"
+    row.notes.append(str(error))
+    return row
+
+
+def peak_memory(side: str, threads: int, module: str, case: str) -> int | None:
+    """The peak of one side of a case, in bytes, in a process of its own: over the level after import, with
+    warm caches. None where the system does not tell."""
+    with Side(side, threads) as process:
+        return process.ask("memory", side=side, module=module, case=case)["peak"]
+
+
+def launch(case: Launch, side: str, threads: int, cache: str) -> dict:
+    """Runs one process of a case, with compiled kernels kept in the folder `cache`; what it printed last."""
+    peer = library(peer_of(side))
+    path = {"PYTHONPATH": str(ROOT)} if side == "ours" else {}
+    done = subprocess.run(
+        [peer.python, "-P", "-c", case.scripts[side], repr(time.time())],
+        env={**environment(threads), "NUMBA_CACHE_DIR": cache, **path},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise WorkerError(f"{side}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    return json.loads(done.stdout.splitlines()[-1])

@@ -1,0 +1,97 @@
+"""The other libraries, and where they are installed.
+
+HIPS/autograd has our import name and can never share our environment; MyGrad gets one of its own too, as a
+user would have it. Both are made on request, under .venv-peers:    python -m benchmarks.peers mygrad hips
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / ".venv-peers"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library to compare with: the modules it is imported as, what pip installs, and whether it lives
+    `apart`, in an environment of its own."""
+
+    name: str
+    title: str
+    modules: tuple[str, ...]
+    requirement: str
+    apart: bool
+
+    @property
+    def folder(self) -> Path:
+        """Its environment, when it lives apart."""
+        return FOLDER / self.name
+
+    @property
+    def python(self) -> Path:
+        """The interpreter that runs it."""
+        if not self.apart:
+            return Path(sys.executable)
+        return self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be measured here."""
+        if self.apart:
+            return (self.folder / "installed").is_file()
+        return all(importlib.util.find_spec(module) for module in self.modules)
+
+    @property
+    def how_to_install(self) -> str:
+        """The command that installs it."""
+        return f"python -m benchmarks.peers {self.name}" if self.apart else f"pip install {self.requirement}"
+
+
+OURS = Peer("ours", "ngrad", ("autograd", "nn", "optim"), "ngrad", False)
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer("torch", "PyTorch", ("torch",), "torch==2.13.0", False),
+        Peer("mygrad", "MyGrad", ("mygrad",), "mygrad==2.5.0", True),
+        Peer("hips", "HIPS/autograd", ("autograd",), "autograd==1.9.1", True),
+    )
+}
+
+
+def library(name: str) -> Peer:
+    """A peer, or ourselves, by name."""
+    return OURS if name == OURS.name else PEERS[name]
+
+
+def install(peer: Peer) -> None:
+    """Makes the environment of a peer that lives apart. Raises CalledProcessError when venv or pip fails."""
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", peer.folder], check=True)
+    pip = [peer.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, peer.requirement], check=True)
+    (peer.folder / "installed").write_text(peer.requirement + "\n", encoding="utf-8")
+
+
+def main(names: list[str]) -> int:
+    """`python -m benchmarks.peers NAME ...`"""
+    apart = [name for name, peer in PEERS.items() if peer.apart]
+    if not names or not set(names) <= set(apart):
+        print(f"usage: python -m benchmarks.peers NAME ...    (of {', '.join(apart)})", file=sys.stderr)
+        return 2
+    for name in names:
+        print(f"installing {PEERS[name].requirement} into {PEERS[name].folder}", file=sys.stderr)
+        try:
+            install(PEERS[name])
+        except subprocess.CalledProcessError as error:
+            print(f"{PEERS[name].title} was not installed: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

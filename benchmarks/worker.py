@@ -1,0 +1,152 @@
+"""The process that one side of a case runs in: reads a command a line on stdin, writes an answer a line, both
+JSON.
+
+It also runs in the environments of peers, so it imports nothing but the standard library and NumPy. It is
+started with `python -I`, which keeps our folders off the import path; they are appended, so that where
+HIPS/autograd is installed `import autograd` means that.
+"""
+
+import gc
+import importlib
+import importlib.metadata
+import json
+import os
+import statistics
+import sys
+import time
+import traceback
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SEED = 0
+SAMPLE = 20e-6  # seconds: shorter steps are timed several at a time, to keep the clock's own cost out
+
+
+def import_library(name: str) -> dict[str, str]:
+    """Imports the library of a side, sets its threads, and returns the versions of what will run."""
+    import numpy as np
+
+    from benchmarks.peers import library
+
+    peer = library(name)
+    modules = [importlib.import_module(module) for module in peer.modules]
+    if peer.apart and Path(modules[0].__file__).is_relative_to(ROOT / peer.modules[0]):
+        raise ImportError(
+            f"import {peer.modules[0]} gave our package, not {peer.title}'s: {peer.how_to_install}"
+        )
+    if name == "torch":
+        modules[0].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    if name == "ours":
+        version = modules[0].__version__
+    else:
+        version = importlib.metadata.version(peer.requirement.partition("==")[0])
+    return {peer.title: version, "NumPy": np.__version__}
+
+
+def build(module: str, case: str, side: str, size: str):
+    """`(step, result)` of one side of a case, at its size "full" or "tiny"."""
+    import numpy as np
+
+    from benchmarks.case import cases_of
+
+    found = next(c for c in cases_of(module) if c.name == case)
+    return found.build[side](found.data(np.random.default_rng(SEED), **getattr(found, size)))
+
+
+def block(step, seconds: float, drop: float) -> dict:
+    """Runs the step for `drop` seconds unmeasured, then for `seconds`; the median time of a step, and their
+    number."""
+    clock = time.perf_counter
+    start, steps = clock(), 0
+    while not steps or clock() - start < drop:
+        step()
+        steps += 1
+    together = max(1, int(SAMPLE * steps / (clock() - start)))
+    times, now = [], clock()
+    end = now + seconds
+    while not times or now < end:
+        start = clock()
+        for _ in range(together):
+            step()
+        now = clock()
+        times.append((now - start) / together)
+    return {"median": statistics.median(times), "steps": len(times) * together}
+
+
+def peak_bytes() -> int | None:
+    """The most memory this process has had resident, None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    if sys.platform == "linux":
+        return _status("VmHWM")
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
+
+
+def _status(key):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def forget_peak() -> None:
+    """Lets the peak start from what is resident now (Linux; elsewhere the peak of the imports stays in
+    it)."""
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def memory(module: str, case: str, side: str) -> dict:
+    """The peak while the full case is built and runs three steps, over the level once the library is there.
+
+    The tiny case runs first: libraries load parts of themselves in the first step, and that is import too.
+    """
+    step, _ = build(module, case, side, "tiny")
+    step()
+    del step, _
+    gc.collect()
+    forget_peak()
+    level = peak_bytes()
+    step, _ = build(module, case, side, "full")
+    for _ in range(3):
+        step()
+    return {"peak": None if level is None else peak_bytes() - level}
+
+
+def serve(commands, answers) -> None:
+    """Answers commands until there are no more."""
+    step = result = None
+    for line in commands:
+        command = json.loads(line)
+        do = command.pop("do")
+        try:
+            if do == "library":
+                answer = {"versions": import_library(command["name"])}
+            elif do == "build":
+                step, result = build(**command)
+                answer = {}
+            elif do == "check":
+                import numpy as np
+
+                step()
+                np.savez(command["file"], **result())
+                answer = {}
+            elif do == "block":
+                answer = block(step, **command)
+            else:
+                answer = memory(**command)
+        except Exception as error:
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    sys.path.append(str(ROOT))
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints goes to stderr, not among the answers
+    with answers:
+        serve(sys.stdin, answers)

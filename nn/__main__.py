@@ -1,0 +1,222 @@
+"""The command line: `python -m nn --help`."""
+
+import argparse
+import difflib
+import inspect
+import sys
+from pathlib import Path
+
+EXAMPLES = """examples:
+  python -m nn list                          what there is
+  python -m nn train lenet                   train it on real digits, into out/lenet/
+  python -m nn predict lenet picture.png     ask it about a picture of your own
+  python -m nn eval lenet                    judge it on what was held out of training
+  python -m nn summary lenet                 its layers, parameters and multiply-adds
+  python -m nn draw lenet                    its computation graph, into out/lenet/forward.svg
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help tells more)\n")
+
+
+def _natural(text):
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"needs a whole number >= 0, got {text!r}")
+    return int(text)
+
+
+def _count(text):
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"needs a whole number >= 1, got {text!r}")
+    return int(text)
+
+
+def _rate(text):
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 < rate < float("inf"):
+        raise argparse.ArgumentTypeError(f"needs a number > 0, got {text!r}")
+    return rate
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m nn",
+        description="Train, ask and look into the networks of the course.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--traceback", action="store_true", help="show where in the code an error comes from")
+    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+
+    def command(name, run, help, description=None):
+        sub = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
+        sub.set_defaults(run=run)
+        return sub
+
+    command("list", _list, "show the names there are")
+
+    train = command(
+        "train",
+        _train,
+        "train a network on real data",
+        "Train a network on real data. What an option's default is, the recipe decides (nn/recipes/NAME.py). "
+        "Ctrl-C saves what was reached and ends.",
+    )
+    train.add_argument("name", metavar="NAME", help="which one, for example lenet")
+    train.add_argument("--seed", type=_natural, metavar="N", help="start of the random numbers (default: 0)")
+    train.add_argument("--epochs", type=_count, metavar="N", help="passes over the training data")
+    train.add_argument("--batch-size", type=_count, metavar="N", help="examples in a step")
+    train.add_argument("--learning-rate", "--lr", type=_rate, metavar="X", help="size of the steps")
+    train.add_argument("--quiet", action="store_true", default=None, help="print nothing but errors")
+    _out(train, "where to write")
+
+    predict = command("predict", _predict, "ask a trained network about a file of your own")
+    predict.add_argument("name", metavar="NAME", help="which one, for example lenet")
+    predict.add_argument(
+        "file", metavar="FILE", type=Path, help="for lenet: a picture of one digit (png, jpeg, ...)"
+    )
+    _out(predict, "where train wrote")
+
+    evaluate = command("eval", _evaluate, "judge a trained network on what was held out of training")
+    evaluate.add_argument("name", metavar="NAME", help="which one, for example lenet")
+    _out(evaluate, "where train wrote")
+
+    draw = command("draw", _draw, "draw the graph of a network's forward pass")
+    draw.add_argument("name", metavar="NAME", help="which one, for example lenet")
+    draw.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        type=Path,
+        help="svg, png, pdf or dot by its ending (default: out/NAME/forward.svg)",
+    )
+
+    summary = command("summary", _summary, "show a network's layers, parameters and multiply-adds")
+    summary.add_argument("name", metavar="NAME", help="which one, for example lenet")
+    return parser
+
+
+def _out(parser, what):
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"{what} (default: out/NAME)")
+
+
+def _recipe(name):
+    from nn import recipes
+
+    known = recipes.names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+        raise ValueError(f"nothing to train is called {name!r}: {hint} (`python -m nn list` shows all)")
+    return recipes.load(name)
+
+
+def _architecture(name):
+    from nn import models, recipes
+
+    return models.find(recipes.load(name).MODEL if name in recipes.names() else name)
+
+
+def _folder(args):
+    return args.out or Path("out") / args.name
+
+
+def _list(args):
+    from nn import models, recipes
+
+    rows = [("name", "parameters", "multiply-adds", "input", "course", "paper")]
+    for entry in models.entries().values():
+        shape = "x".join(map(str, entry.input_shape))
+        rows.append(
+            (
+                entry.name,
+                f"{entry.parameters:,}",
+                f"{entry.multiply_adds:,}",
+                shape,
+                entry.course,
+                entry.paper,
+            )
+        )
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    print("networks (summary, draw):")
+    for row in rows:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    print("\nsystems on real data (train, eval, predict):")
+    for name in recipes.names():
+        title = (inspect.getdoc(recipes.load(name)) or "").partition("\n")[0]
+        print(f"  {name}  {title}")
+
+
+def _train(args):
+    recipe = _recipe(args.name)
+    options = ("seed", "epochs", "batch_size", "learning_rate", "quiet")
+    given = {name: value for name in options if (value := getattr(args, name)) is not None}
+    history, _ = recipe.train(_folder(args), **given)
+    if history.interrupted:
+        print("stopped by Ctrl-C; what was reached is saved", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _predict(args):
+    _recipe(args.name).predict(_folder(args), args.file)
+
+
+def _evaluate(args):
+    _recipe(args.name).evaluate(_folder(args))
+
+
+def _draw(args):
+    import numpy as np
+
+    from autograd.pictures import draw
+
+    entry = _architecture(args.name)
+    file = args.file or Path("out") / args.name / "forward.svg"
+    picture = draw(entry.build(), np.zeros((1, *entry.input_shape), np.float32))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(file)
+    print(f"drawn: {file}")
+
+
+def _summary(args):
+    from nn.summary import summary
+
+    entry = _architecture(args.name)
+    shape = " x ".join(map(str, entry.input_shape))
+    print(f"{entry.name}: {entry.paper}; {entry.course}; one example of {shape}\n")
+    print(summary(entry.build(), (1, *entry.input_shape)))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit status: 0, 2 with one line on stderr for what the user can put
+    right, 130 after Ctrl-C."""
+    args = _parser().parse_args(arguments)
+    try:
+        return args.run(args) or 0
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        missing_extra = "pip install" in str(error)
+        if args.traceback or (isinstance(error, ImportError) and not missing_extra):
+            raise
+        print(f"python -m nn {args.command}: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"python -m nn {args.command}: stopped by Ctrl-C", file=sys.stderr)
+        return 130
+
+
+def _one_line(error) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

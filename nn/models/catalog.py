@@ -1,0 +1,45 @@
+"""What can be built by name: each architecture's file ends with its rows, and is found by being here."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..module import Module
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One architecture at one size: what `build()` gives, what it takes, and its published size."""
+
+    name: str
+    build: Callable[..., Module]
+    input_shape: tuple[int, ...]  # without the batch
+    parameters: int
+    multiply_adds: int  # of one example
+    course: str  # the course's week and topic
+    paper: str
+
+
+def entries() -> dict[str, Entry]:
+    """Every entry by name, in the order of the files."""
+    from .. import models
+
+    found: dict[str, Entry] = {}
+    for file in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
+        for entry in getattr(importlib.import_module(file.name), "ENTRIES", ()):
+            if entry.name in found:
+                raise ValueError(f"two models are called {entry.name!r}: the second is in {file.name}")
+            found[entry.name] = entry
+    return found
+
+
+def find(name: str) -> Entry:
+    """The entry of that name; raises ValueError that names the nearest."""
+    known = entries()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        raise ValueError(f"no model is called {name!r}: {hint}")
+    return known[name]

@@ -1,0 +1,28 @@
+"""End-to-end systems on real data: `python -m nn train NAME` runs one.
+
+A recipe is a module with a first docstring line that says what it does, and
+
+    MODEL                  the name of its architecture in nn.models
+    train(out, *, seed, epochs, batch_size, learning_rate, quiet)
+                           trains, and writes into the folder `out`; returns a History and a score
+    evaluate(out)          judges the model in `out` on what was held out of training
+    predict(out, file)     says what the model in `out` sees in a person's own file
+
+`train`'s defaults are the settings that were found to work. The three print, since they are commands. What
+goes wrong through the user's doing raises ValueError, OSError, ImportError or FloatingPointError with one
+line.
+"""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+
+def names() -> list[str]:
+    """The names of all recipes: the files in this folder."""
+    return [file.name for file in pkgutil.iter_modules(__path__)]
+
+
+def load(name: str) -> ModuleType:
+    """The recipe of that name, which is in `names()`."""
+    return importlib.import_module(f"{__name__}.{name}")

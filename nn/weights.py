@@ -1,0 +1,125 @@
+"""Weights in files: safetensors, in our layout or PyTorch's. No pickle is ever loaded."""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+
+import numpy as np
+
+from .module import Module, Parameter, check_keys
+
+_OWN = "ngrad"  # the "format" our files name; a file that names another, or none, is in PyTorch's layout
+
+
+def _layout(tensor):
+    return tensor.layout if isinstance(tensor, Parameter) else None
+
+
+def save_weights(model: Module, path: str | os.PathLike, layout: str = "ngrad") -> None:
+    """Writes a model's parameters and buffers to a safetensors file.
+
+    `layout="torch"` writes the axes as PyTorch has them, so a PyTorch model of the same names loads the file.
+    The file appears whole or not at all: it is written beside its place, synced and renamed. Raises
+    ValueError for another layout, OSError where the file cannot be written."""
+    if layout not in ("ngrad", "torch"):
+        raise ValueError(f'layout is "ngrad" or "torch", got {layout!r}')
+    arrays = {}
+    for name, tensor in model._tensors("state"):
+        array = tensor.numpy()
+        arrays[name] = _layout(tensor).to_torch(array) if layout == "torch" and _layout(tensor) else array
+    write_tensors(path, arrays, {"format": _OWN if layout == "ngrad" else "pt"})
+
+
+def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) -> None:
+    """Reads a safetensors file into a model's parameters and buffers. A file that `save_weights` did not mark
+    as ours is taken to be in PyTorch's layout, as published weights are, and each parameter's declared
+    permutation brings it into ours.
+
+    Raises ValueError for a file that is not safetensors or is truncated, and one that lists missing,
+    unexpected and mis-shaped keys (without `strict` mis-shaped ones only); OSError where it cannot be read.
+    The model is then unchanged."""
+    arrays, metadata = read_tensors(path)
+    own = dict(model._tensors("state"))
+    layouts = {} if metadata.get("format") == _OWN else {n: k for n, t in own.items() if (k := _layout(t))}
+    needed = {n: layouts[n].torch_shape(t.shape) if n in layouts else t.shape for n, t in own.items()}
+    try:
+        check_keys(type(model).__name__, needed, {n: a.shape for n, a in arrays.items()}, strict)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from None
+    model.load_state_dict(
+        {n: layouts[n].from_torch(a) if n in layouts else a for n, a in arrays.items() if n in own}, strict
+    )
+
+
+def write_tensors(
+    path: str | os.PathLike, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Writes arrays and strings to a safetensors file that appears whole or not at all: a crash, a full disk
+    or a kill leaves the file that was there. Raises OSError where it cannot be written."""
+    from safetensors.numpy import save
+
+    data = save({n: np.asarray(a, order="C") for n, a in tensors.items()}, dict(metadata or {}))
+    place = os.path.realpath(path)  # a link keeps pointing, its target is replaced
+    beside = f"{place}.{secrets.token_hex(4)}.tmp"
+    try:
+        with open(beside, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, place)
+        _sync_folder(os.path.dirname(place))
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot write: {error.strerror}", os.fspath(path)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)  # there only when something failed
+
+
+def _sync_folder(folder):
+    """Makes the rename itself survive a power cut, where the system lets a folder be opened."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def read_tensors(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays and the metadata of a safetensors file. bfloat16 comes as float32. Raises ValueError for a
+    file that is not safetensors or is truncated, OSError where it cannot be read."""
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot read: {error.strerror}", os.fspath(path)) from None
+    try:
+        arrays = {name: _array(tensor) for name, tensor in sorted(deserialize(data))}
+    except SafetensorError as error:
+        reason = str(error).removeprefix("Error while deserializing header: ")
+        raise ValueError(f"{os.fspath(path)} is no safetensors file, or a truncated one: {reason}") from None
+    except KeyError as error:
+        raise ValueError(
+            f"{os.fspath(path)} holds numbers of type {error}, which NumPy does not have"
+        ) from None
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return arrays, header.get("__metadata__", {})
+
+
+_TYPES = {
+    **{f"F{8 * n}": f"<f{n}" for n in (2, 4, 8)},
+    **{f"{kind.upper()}{8 * n}": f"<{kind}{n}" for kind in "iu" for n in (1, 2, 4, 8)},
+    "C64": "<c8",
+    "BOOL": "?",
+}
+
+
+def _array(tensor):
+    if tensor["dtype"] == "BF16":  # the upper half of a float32
+        upper = np.frombuffer(tensor["data"], "<u2").astype("<u4") << 16
+        return upper.view("<f4").reshape(tensor["shape"])
+    return np.frombuffer(tensor["data"], _TYPES[tensor["dtype"]]).reshape(tensor["shape"])

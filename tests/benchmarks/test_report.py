@@ -1,0 +1,125 @@
+"""The command line, the table, the JSON, and the comparison of two runs."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import peers
+from benchmarks.case import cases_of
+from benchmarks.measure import QUICK, Row
+from benchmarks.report import amount, compare, load, machine, save, summary, table
+
+STAND_INS = "tests.benchmarks.stand_ins"
+
+
+def row(case="chain", side="torch", ratio=1.5, half=0.1, **more):
+    given = {"ours": 2e-4, "theirs": 3e-4, "interval": (ratio - half, ratio + half), "verdict": "met", **more}
+    return Row("engine", case, side, ratio=ratio, **given)
+
+
+def run(*rows):
+    return summary(rows, QUICK, False, 2, machine())
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (2.345e-6, "s", "2.35 us"),
+        (123.4e-6, "s", "123 us"),
+        (12.34e-3, "s", "12.3 ms"),
+        (1.5, "s", "1.50 s"),
+        (0, "modules", "0 modules"),
+        (None, "s", "-"),
+    ],
+)
+def test_amounts_are_short(value, unit, text):
+    assert amount(value, unit) == text
+
+
+def test_table_is_aligned_and_ends_with_ratio_and_interval():
+    rows = [
+        row(),
+        row("a longer name", "torch:channels_last", notes=["busy"]),
+        row(side=None, notes=["busy"]),
+    ]
+    title, head, *lines, _, note = table(rows).splitlines()
+    assert title == "# engine"
+    assert head.split()[-3:] == ["ratio", "95%", "interval"]
+    assert {len(line) for line in [head, *lines]} == {len(head)}
+    assert "torch channels_last" in lines[1]
+    assert lines[1].endswith("1.50  1.40 .. 1.60")
+    assert [line.count("met [1]") for line in lines] == [0, 1, 1]
+    assert note == "[1] busy"
+
+
+def test_compare_flags_what_the_intervals_keep_apart():
+    def alone(ours):
+        return row("ours", None, ours=ours, interval=None, ours_interval=(ours - 0.05, ours + 0.05))
+
+    old = run(row("a"), row("b"), row("c"), alone(1.0), row("d", half=0.001))
+    new = run(
+        row("a", ratio=1.1),
+        row("b", ratio=1.6),
+        row("c", ratio=2.0),
+        alone(1.3),
+        row("d", ratio=1.4, half=0.001),
+        row("new"),
+    )
+    lines = compare(old, new)
+    assert [line.partition(":")[0] for line in lines] == ["SLOWER", "faster", "SLOWER", "5 rows compared"]
+    assert lines[0] == "SLOWER: a beside torch: ratio 1.4 .. 1.6 then, 1 .. 1.2 now"
+    assert "our time (s) 0.95 .. 1.05 then, 1.25 .. 1.35 now" in lines[2]
+
+
+def test_compare_says_when_two_runs_are_not_alike_and_leaves_out_bad_rows():
+    old, new = run(row()), run(row(ratio=0.5, verdict="not valid"))
+    assert compare(old, {**new, "threads": 1}) == [
+        "the two runs differ in threads: 2 then, 1 now",
+        "0 rows compared",
+    ]
+
+
+def test_json_round_trip(tmp_path):
+    made = run(row(versions={"PyTorch": "2.13.0"}))
+    save(made, tmp_path / "run.json")
+    back = load(tmp_path / "run.json")
+    assert back == json.loads(json.dumps(made))
+    assert back["rows"] == [json.loads(json.dumps(asdict(row(versions={"PyTorch": "2.13.0"}))))]
+    assert {"Python", "PyTorch"} <= back["versions"].keys()
+    assert back["machine"]["cpu"]
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"other\.json is not a run"):
+        load(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["engin"], "no group engin; there are engine, startup"),
+        (["--peers", "torch,theano"], "no peer theano; there are torch, mygrad, hips"),
+        (["--threads", "0"], "--threads 0: at least 1"),
+        (["--compare", "/nowhere.json"], "--compare: "),
+    ],
+)
+def test_command_line_errors_name_the_way_out(argv, message, capsys):
+    with pytest.raises(SystemExit):
+        command.main(argv)
+    assert message in capsys.readouterr().err
+
+
+def test_command_runs_with_missing_peers_and_says_how_to_get_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(peers, "FOLDER", tmp_path)
+    monkeypatch.setattr(command, "module_of", lambda group: STAND_INS)
+    monkeypatch.setattr(
+        command, "cases_of", lambda module: [c for c in cases_of(module) if c.name == "raises"]
+    )
+    file = tmp_path / "run.json"
+    assert command.main(["engine", "--quick", "--peers", "mygrad,hips", "--json", str(file)]) == 0
+    said = capsys.readouterr()
+    assert "without HIPS/autograd, to add it: python -m benchmarks.peers hips" in said.err
+    assert said.out.startswith("QUICK run")
+    assert len(load(file)["rows"]) == 1
+    assert command.main(["engine", "--quick", "--peers", "", "--compare", str(file)]) == 0
+    assert "1 rows compared" in capsys.readouterr().out
