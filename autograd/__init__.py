@@ -12,6 +12,7 @@ from .modes import is_replaying as is_replaying
 from .modes import no_grad as no_grad
 from .modes import set_default_dtype as set_default_dtype
 from .pictures import draw as draw
+from .pictures import trace as trace
 from .primitive import primitive as primitive
 from .random import seed as seed
 from .rows import Rows as Rows

@@ -51,7 +51,7 @@ class _Again:
 
     def __init__(self, f, args, kwargs):
         self.call = functools.partial(f, *args, **kwargs)
-        self.generator = random.get_state()
+        self.generator = random.generator().bit_generator.state
         self.values = None
 
     def saved(self, k, name):
@@ -60,8 +60,8 @@ class _Again:
             self.values = self.run()
         if k >= len(self.values) or self.values[k][0] != name:
             raise RuntimeError(
-                f"a checkpointed function recorded {name} as its op {k} at first, and something else when it ran "
-                "again for backward: it must do the same ops both times"
+                f"a checkpointed function recorded {name} as its op {k} at first, and something else when "
+                "it ran again for backward: it must do the same ops both times"
             )
         _, value = self.values[k]
         self.values[k] = (name, None)
@@ -70,14 +70,15 @@ class _Again:
     def run(self):
         """Runs the function as it ran at first; returns (op, saved) of each node."""
         nodes: list = []
-        now = random.get_state()
+        bits = random.generator().bit_generator
+        now = bits.state
         before = state.watchers, state.replaying
         state.watchers, state.replaying = (), True
-        random.set_state(self.generator)
+        bits.state = self.generator
         try:
             with enable_grad(), _collecting(nodes):
                 self.call()
         finally:
-            random.set_state(now)
+            bits.state = now
             state.watchers, state.replaying = before
         return [(node.name, node.saved) for node in nodes]

@@ -16,7 +16,9 @@ class Node:
     """One recorded op: `name`, `inputs` (vertices), `shape` and `dtype` of its output, and `saved`, the
     values its rules named. `saved` is None once backward has used and freed it."""
 
-    __slots__ = ("plan", "inputs", "saved", "shape", "dtype", "clock", "hooks", "line")
+    __slots__ = ("plan", "inputs", "saved", "shape", "dtype", "clock", "__dict__")
+    hooks = None
+    line = None  # the user's source line, in anomaly mode
 
     def __init__(self, plan, inputs, saved, shape, dtype, clock):
         self.plan = plan
@@ -25,8 +27,6 @@ class Node:
         self.shape = shape
         self.dtype = dtype
         self.clock = clock  # the clock of writes when the values were saved
-        self.hooks = None
-        self.line = None  # the user's source line, in anomaly mode
 
     @property
     def name(self) -> str:
@@ -34,14 +34,9 @@ class Node:
         return self.plan.primitive.name
 
     @property
-    def saved_arrays(self) -> list:
-        """The arrays kept for the rules."""
-        return list(_arrays(self.saved if isinstance(self.saved, tuple) else ()))
-
-    @property
     def saved_bytes(self) -> int:
         """Memory of the arrays kept for the rules; what several ops share is counted by each."""
-        return sum(a.nbytes for a in self.saved_arrays)
+        return sum(a.nbytes for a in _arrays(self.saved if isinstance(self.saved, tuple) else ()))
 
     def __repr__(self):
         return f"<{self.name} {self.shape} {self.dtype}>"
@@ -134,9 +129,10 @@ def _saved(node):
             now = version(array)
             if now > node.clock:
                 raise RuntimeError(
-                    f"backward of {node.name} needs {name!r} of shape {array.shape} as it was at version {node.clock}, "
-                    f"but it was written in place and is at version {now}: clone() it before the write, or write after "
-                    "backward; recorded at " + (node.line or "a line that detect_anomaly() shows")
+                    f"backward of {node.name} needs {name!r} of shape {array.shape} as it was at "
+                    f"version {node.clock}, but it was written in place and is at version {now}: clone() it "
+                    "before the write, or write after backward; recorded at "
+                    + (node.line or "a line that detect_anomaly() shows")
                 )
     return node.saved
 
@@ -209,7 +205,7 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None):
                 continue
             leaf = type(parent) is not Node
             like = parent._data if leaf else parent
-            if raw.shape != like.shape or raw.dtype != like.dtype:
+            if raw.shape != like.shape or raw.dtype is not like.dtype:
                 raw = _fit(raw, parent)
             before = cotangents.get(parent)
             if before is None:
@@ -236,12 +232,10 @@ def cotangents_of(outputs, gs, inputs, needs) -> dict:
 
 def start_of(output, gradient):
     """The cotangent that backward starts from, checked."""
-    if not isinstance(output, Tensor):
-        raise TypeError(f"only a Tensor can be differentiated, got {type(output).__name__}")
-    if not output.requires_grad:
+    if not isinstance(output, Tensor) or not output.requires_grad:
         raise RuntimeError(
-            "this tensor does not require grad, so there is nothing to differentiate: create its inputs with "
-            "requires_grad=True, and compute it outside no_grad()"
+            f"a {type(output).__name__} that does not require grad has nothing to differentiate: create its "
+            "inputs with requires_grad=True, and compute it outside no_grad()"
         )
     if gradient is None:
         if output.size != 1:

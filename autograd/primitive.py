@@ -44,7 +44,7 @@ class Primitive:
         self.residuals = tuple(residuals)
         self.rules = []  # (arguments it serves, names it asks for, rule)
         self.differentiable: tuple = ()  # positions of the arguments that have a rule
-        self.binary = False  # whether it is plainly a function of two arrays
+        self.unary = self.binary = False  # whether it is plainly a function of one array, or of two
         self.twin_function = None
         self._plans = {}
 
@@ -60,8 +60,13 @@ class Primitive:
             self.rules.append((arguments, names, rule))
             places = {self.parameters.index(a) for a in arguments}
             self.differentiable = tuple(sorted({*self.differentiable, *places}))
-            plainly = self.arity == 2 and self.outputs == 1 and not self.residuals and self.variadic is None
-            self.binary = plainly and self.differentiable == (0, 1)
+            plainly = self.outputs == 1 and not self.residuals and self.variadic is None
+            self.unary = plainly and self.arity == 1
+            self.binary = plainly and self.arity == 2 and self.differentiable == (0, 1)
+            shortest = self.on_one if self.unary else self.on_two if self.binary else self
+            dispatch.update(
+                {f: shortest for f, op in dispatch.items() if op is self and isinstance(f, np.ufunc)}
+            )
             return rule
 
         return declare
@@ -77,7 +82,9 @@ class Primitive:
     def __call__(self, *args, **kwargs):
         if kwargs or len(args) != self.arity:
             values = self._bind(args, kwargs)
-        elif len(args) == 2 and self.binary:
+        elif self.unary:
+            return self.on_one(*args)
+        elif self.binary:
             return self.on_two(*args)
         else:
             values = list(args)
@@ -112,7 +119,7 @@ class Primitive:
         many = self.outputs > 1
         if many:
             y = tuple(map(np.asarray, y))
-        elif type(y) is not np.ndarray:
+        elif type(y) is not ndarray:
             y = np.asarray(y)
         if not mask or (not many and y.dtype.kind not in "fc"):
             return tuple(map(wrap, y)) if many else wrap(y)
@@ -125,8 +132,27 @@ class Primitive:
             watch(node, y)
         return _parts(node, y) if many else wrap(y, node)
 
+    def on_one(self, a):
+        """The same path written out for one operand, where a microsecond counts."""
+        if not isinstance(a, Tensor):
+            return self.forward(a)
+        try:
+            y = self.forward(a._data)
+        except (ValueError, TypeError) as error:
+            raise self._explain(error, (a._data,)) from None
+        if type(y) is not ndarray:
+            y = np.asarray(y)
+        if not a.requires_grad or not state.recording:
+            return wrap(y)
+        plan = self._plans.get(1) or self._plans.setdefault(1, Plan(self, 1))
+        inputs = (a if a.node is None else a.node,)
+        node = Node(plan, inputs, plan.pick((a._data, y)), y.shape, y.dtype, _Writes.clock)
+        for watch in state.watchers:
+            watch(node, y)
+        return wrap(y, node)
+
     def on_two(self, a, b):
-        """The same path written out for two operands, where a microsecond counts."""
+        """And for two."""
         mask = 0
         x, z = a, b
         if traced := isinstance(a, Tensor):
@@ -245,10 +271,16 @@ class Plan:
         elif len(rules) == 1 and rules[0][1] == self.saved_names:
             self.pull = self._pull_one
         else:
-            self.pull = self._pull_each
+            self.pull = self._pull_two if len(rules) == 2 else self._pull_each
 
     def _pull_one(self, g, saved, needs=None):
         return (self.rule(g, *saved),)
+
+    def _pull_two(self, g, saved, needs=None):
+        if needs is None:
+            (first, pick_first), (second, pick_second) = self.calls
+            return first(g, *pick_first(saved)), second(g, *pick_second(saved))
+        return self._pull_each(g, saved, needs)
 
     def _pull_each(self, g, saved, needs=None):
         if needs is None:

@@ -1,7 +1,6 @@
 """One Generator that initialisation, dropout and data loaders draw from."""
 
 import threading
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -30,13 +29,3 @@ def seed(n: int) -> np.random.Generator:
 def generator() -> np.random.Generator:
     """The Generator the calling thread draws from."""
     return _own.generator or _shared
-
-
-def get_state() -> Mapping:
-    """The generator's state, to be given back to `set_state`."""
-    return generator().bit_generator.state
-
-
-def set_state(state: Mapping) -> None:
-    """Puts the generator back to a state that `get_state` returned."""
-    generator().bit_generator.state = state

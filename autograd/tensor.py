@@ -155,6 +155,7 @@ class Tensor(Methods):
             if (t := reference()) is not None:
                 t.grad = gradient.clone() if t.grad is None else t.grad + gradient
 
+        keep.tensor = reference  # type: ignore[attr-defined]  # by which pictures find the values
         if self.node is not None:
             self.register_hook(keep)
 
@@ -163,9 +164,7 @@ class Tensor(Methods):
         unless None, replaces the gradient. Returns a handle whose `remove()` takes the hook away."""
         if not self.requires_grad:
             raise RuntimeError(f"{label(self)} does not require grad, so no gradient reaches a hook")
-        vertex = self if self.node is None else self.node
-        vertex.hooks = vertex.hooks or {}
-        return HookHandle(vertex.hooks, hook)
+        return HookHandle(self if self.node is None else self.node, hook)
 
     def zero_grad(self) -> None:
         """Forgets the gradient."""
@@ -206,10 +205,8 @@ class Tensor(Methods):
 
     def __bool__(self):
         if self.size != 1:
-            raise ValueError(
-                f"the truth value of {label(self)} is ambiguous: use .any() or .all(); "
-                "to look for a tensor in a list use any(t is u for u in tensors)"
-            )
+            way_out = "use .any() or .all(); to look for a tensor in a list use any(t is u for u in tensors)"
+            raise ValueError(f"the truth value of {label(self)} is ambiguous: {way_out}")
         return bool(self._data)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
@@ -268,9 +265,9 @@ class Tensor(Methods):
 class HookHandle:
     """A registered hook; `remove()` takes it away, and does nothing a second time."""
 
-    def __init__(self, hooks: dict, hook):
-        self._hooks = hooks
-        hooks[id(self)] = hook
+    def __init__(self, vertex, hook):
+        self._hooks = vertex.hooks = vertex.hooks or {}
+        self._hooks[id(self)] = hook
 
     def remove(self) -> None:
         self._hooks.pop(id(self), None)

@@ -2,7 +2,7 @@
 
 
 def set_num_threads(n: int) -> None:
-    """Sets how many threads a kernel uses, in every thread of the process. Raises ValueError beyond 1..cores."""
+    """Sets how many threads a kernel uses, from any Python thread. Raises ValueError beyond 1..cores."""
     from .kernels import threads
 
     threads.set_num_threads(n)

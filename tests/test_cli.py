@@ -154,7 +154,7 @@ BAD_NAMES = {
     "summary": (["summary", "xyz"], "no model is called 'xyz'"),
     "predict before train": (["predict", "lenet", "a.png"], "run `python -m nn train lenet` first"),
     "eval before train": (["eval", "lenet"], "run `python -m nn train lenet` first"),
-    "draw ending": (["draw", "lenet", "graph.doc"], "the ending must be one of"),
+    "draw ending": (["draw", "lenet", "graph.doc"], "must end in"),
     "out is a file": (["train", "lenet", "--out", "file"], "cannot write into the folder file"),
     "out in a file": (["train", "lenet", "--out", "file/lenet"], "cannot write into the folder file/lenet"),
 }

@@ -1,4 +1,4 @@
-"""Nothing fails silently: doors out of the graph, versions of buffers, writes in place, dtypes (guard-rails 1-3, 6)."""
+"""Nothing fails silently: doors out of the graph, versions of buffers, writes in place, dtypes."""
 
 import math
 

@@ -11,6 +11,7 @@ from tests.cases import CHECKS, Case, all_cases
 CASES = all_cases()
 NUMPY = {}  # op name -> the NumPy functions that dispatch to it
 for function, op in dispatch.items():
+    op = getattr(op, "__self__", op)  # a method of the primitive stands there when it is the shortest way in
     if getattr(op, "name", None) in registry:
         NUMPY.setdefault(op.name, []).append(function)
 

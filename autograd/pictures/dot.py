@@ -5,7 +5,10 @@ ground for dark text, and lines have a grey that stands out from both. Widths ar
 estimate of the text, so that a viewer with a wider font than the layout's clips nothing.
 """
 
-from html import escape
+import html
+from dataclasses import replace
+
+from graphviz import Digraph, escape
 
 from .model import Box, Diagram, Value
 
@@ -16,26 +19,18 @@ INK = {"title": "#1f2933", "type": "#52606d", "gradient": "#a1235b"}
 SIZE = {"title": 12, "type": 10, "gradient": 10}  # points
 BOLD = {"title": "<B>{}</B>", "type": "{}", "gradient": "<B>{}</B>"}
 LOOKS = {
-    "op": {"shape": "box", "style": "rounded,filled", "fillcolor": "#dbe8fb", "color": "#4a7fd0"},
-    "parameter": {"shape": "box", "style": "filled", "fillcolor": "#dcf2e0", "color": "#3f9a57"},
-    "data": {"shape": "note", "style": "filled", "fillcolor": "#fbeccd", "color": "#c08a1e"},
-    "output": {
-        "shape": "box",
-        "style": "filled",
-        "fillcolor": "#fbdbe0",
-        "color": "#cf3f57",
-        "peripheries": "2",
-    },
+    "op": dict(shape="box", style="rounded,filled", fillcolor="#dbe8fb", color="#4a7fd0"),
+    "parameter": dict(shape="box", style="filled", fillcolor="#dcf2e0", color="#3f9a57"),
+    "data": dict(shape="note", style="filled", fillcolor="#fbeccd", color="#c08a1e"),
+    "output": dict(shape="box", style="filled", fillcolor="#fbdbe0", color="#cf3f57", peripheries="2"),
 }
 
 
 def dot(diagram: Diagram, direction: str) -> str:
     """The DOT source; `direction` is "LR" or "TB"."""
-    from graphviz import Digraph
-
     into = diagram.into()
-    graph = Digraph(f"graph of {diagram.title}")
-    graph.attr("graph", rankdir=direction, ordering="in", ranksep="0.35", nodesep="0.25", pad="0.15")
+    graph = Digraph(escape(f"graph of {diagram.title}"))
+    graph.attr("graph", rankdir=direction, ranksep="0.35", nodesep="0.25", pad="0.15")
     graph.attr("node", fontname=FONT, margin="0.14,0.07", height="0.3")
     graph.attr("edge", fontname=FONT, color=LINE, arrowsize="0.7")
     rooms = [graph]
@@ -43,20 +38,22 @@ def dot(diagram: Diagram, direction: str) -> str:
         if event == "box":
             _box(rooms[-1], item, len(into[item.id]))
         elif event == "open":
-            cluster = Digraph(f"cluster_{'/'.join(item)}")
-            cluster.attr(label=item[-1], style="rounded", color=LINE, fontcolor=LINE, fontname=FONT)
+            cluster = Digraph(escape(f"cluster_{'/'.join(item)}"))
+            cluster.attr(label=escape(item[-1]), style="rounded", color=LINE, fontcolor=LINE, fontname=FONT)
             rooms.append(cluster)
         else:
             cluster = rooms.pop()
             rooms[-1].subgraph(cluster)
+    told_of = set()
     for edge in diagram.edges:
         tail, head = diagram.boxes[edge.tail], diagram.boxes[edge.head]
         value = diagram.flowing(edge)
         told = f"{value.name or tail.title}: {value.type}"
-        attributes = {"tooltip": f"{told} as {edge.slot}" if edge.slot else told}
+        attributes = {"tooltip": escape(f"{told} as {edge.slot}" if edge.slot else told)}
         if tail.kind == "op":
             attributes["weight"] = "4"
-            if head.kind != "output":
+            if head.kind != "output" and replace(edge, slot="") not in told_of:  # h * h says it once
+                told_of.add(replace(edge, slot=""))
                 attributes["label"] = _plate(value, edge.output if len(tail.values) > 1 else None)
         graph.edge(edge.tail, edge.head, **attributes)
     return graph.source
@@ -73,13 +70,8 @@ def _box(graph, box: Box, arguments: int) -> None:
     else:
         lines = box.values[0].lines(box.title)
     width = max(map(_width, lines)) + 0.28
-    help = box.help or ", ".join(v.type for v in box.values.values())
-    attributes = {
-        **LOOKS[box.kind],
-        "class": box.kind,
-        "width": f"{width:.2f}",
-        "tooltip": f"{box.title}: {help}",
-    }
+    about = escape(f"{box.title}: {box.help or box.values[0].type}")
+    attributes = {**LOOKS[box.kind], "class": box.kind, "width": f"{width:.2f}", "tooltip": about}
     if box.again:
         attributes["style"] += ",dashed"
     graph.node(box.id, f"<{_text(lines)}>", **attributes)
@@ -97,7 +89,7 @@ def _plate(value: Value, output: int | None) -> str:
 
 def _text(lines) -> str:
     return "<BR/>".join(
-        f'<FONT POINT-SIZE="{SIZE[role]}" COLOR="{INK[role]}">{BOLD[role].format(escape(text))}</FONT>'
+        f'<FONT POINT-SIZE="{SIZE[role]}" COLOR="{INK[role]}">{BOLD[role].format(html.escape(text))}</FONT>'
         for role, text in lines
     )
 

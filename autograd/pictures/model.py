@@ -6,6 +6,7 @@ folds or groups boxes rewrites it, and tape.py, dot.py and mermaid.py know nothi
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,15 @@ class Value:
         """What is said of it, line by line, as ("title" or "type" or "gradient", text). A number stands for
         the shape of a scalar."""
         said = []
-        if known := [part for part in (title, self.content) if part]:
-            said += [("title", text) for text in " = ".join(known).split("\n")]
+        if title or self.content:
+            equals = "" if not title or not self.content else " =\n" if "\n" in self.content else " = "
+            text = f"{title or ''}{equals}{self.content or ''}"
+            said += [("title", line) for line in text.split("\n")]
         if not self.content or self.type != "()":
             said.append(("type", self.type))
         if self.gradient:
-            said += [("gradient", text) for text in f"grad {self.gradient}".split("\n")]
+            between = "\n" if "\n" in self.gradient else " "
+            said += [("gradient", line) for line in f"grad{between}{self.gradient}".split("\n")]
         return said
 
 
@@ -78,9 +82,9 @@ class Diagram:
     boxes: dict[str, Box] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
 
-    def add(self, kind: str, title: str, **rest) -> Box:
-        """A new box with the next free id."""
-        box = Box(f"n{len(self.boxes)}", kind, title, **rest)
+    def add(self, box: Box) -> Box:
+        """Takes a box in, and gives it the next free id."""
+        box.id = f"n{len(self.boxes)}"
         self.boxes[box.id] = box
         return box
 
@@ -115,7 +119,7 @@ class Diagram:
         ranks = self.ranks()
         return sum(ranks[e.head] - ranks[e.tail] for e in self.edges)
 
-    def nested(self) -> Iterator[tuple[str, object]]:
+    def nested(self) -> Iterator[tuple[str, Any]]:
         """The boxes within their clusters, as ("open", scope), ("box", box) and ("close", scope), each
         cluster once, where its first box stands."""
         root: dict = {}

@@ -9,8 +9,6 @@ from pathlib import Path
 from ..modes import enable_grad
 from ..tensor import Tensor, as_array, wrap
 from .arrange import repeat_far_leaves
-from .dot import dot
-from .mermaid import mermaid
 from .model import Diagram
 from .reading import read
 from .render import render
@@ -35,11 +33,15 @@ class Picture:
     @property
     def dot(self) -> str:
         """The source in Graphviz's language."""
+        from .dot import dot  # here, since graphviz would slow down the import of autograd
+
         return dot(self.arranged, self.direction)
 
     @property
     def mermaid(self) -> str:
         """The source in Mermaid's language."""
+        from .mermaid import mermaid
+
         return mermaid(self.arranged, self.direction)
 
     def render(self, format: str) -> bytes:
@@ -48,8 +50,8 @@ class Picture:
         if (length := self.arranged.span()) > LONGEST:
             raise ValueError(
                 f"a graph of {len(self.arranged.boxes):,} boxes is too large to lay out (edges {length:,} "
-                f"steps long, at most {LONGEST:,}): draw a part of it or fewer time steps, print it, or save it "
-                "as .dot or .mmd"
+                f"steps long, at most {LONGEST:,}): draw a part of it or fewer time steps, print it, "
+                "or save it as .dot or .mmd"
             )
         return render(self.dot, format)
 
@@ -128,9 +130,9 @@ def draw(
     given: list[Tensor] = []
     if not isinstance(what, (Tensor, list, tuple)) and callable(what):
         parameters = getattr(what, "named_parameters", None)
-        known = {**dict(parameters() if parameters else ()), **known}
         given = [_stand_in(x, record=parameters is None) for x in inputs]
-        known.update(zip(_argument_names(what, len(inputs)), given, strict=True))
+        arguments = zip(_argument_names(what, len(inputs)), given, strict=True)
+        known = {**dict(parameters() if parameters else ()), **dict(arguments), **known}
         with enable_grad():
             outputs = what(*given)
         source = f"{getattr(what, '__name__', type(what).__name__)} returned"
@@ -147,8 +149,7 @@ def draw(
 
 
 def trace(f: Callable, *inputs) -> None:
-    """Prints the tape of `f(*inputs)`, `f` a function or a Module: one line per recorded op, with its
-    shape."""
+    """Prints the tape of `f(*inputs)`, one line per recorded op, with the shape of its output."""
     print(draw(f, *inputs))
 
 

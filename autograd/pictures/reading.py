@@ -1,6 +1,7 @@
 """From recorded Nodes to a Diagram, in one pass over the order of execution."""
 
 from collections.abc import Iterator, Mapping
+from inspect import Parameter
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from ..graph import Node, consumers_first, vertex_of
 from ..tensor import Tensor, _owner
 from .model import Box, Diagram, Edge, Value
 
+_LOST = object()
 FEW = 9  # arrays of up to so many numbers are written out when values are asked for
 
 
@@ -57,7 +59,10 @@ class _Reader:
         titles = [self.names.get(vertex_of(t)) or ("loss" if t.size == 1 else "output") for t in outputs]
         self.diagram = Diagram(" and ".join(titles))
         for vertex in execution_order([vertex_of(t) for t in outputs]):
-            self.places[vertex] = self.place(vertex)
+            if isinstance(
+                vertex, Node
+            ):  # leaves come in with their first user, in the order of its arguments
+                self.place(vertex)
         for t, title in zip(outputs, titles, strict=True):
             self.mark(t, title)
 
@@ -75,43 +80,44 @@ class _Reader:
         self.arrays[id(array)] = name
 
     def place(self, vertex) -> tuple[Box, int]:
-        if not isinstance(vertex, Node):
-            return self.leaf(vertex), 0
-        if len(vertex.inputs) == 1 and vertex.inputs[0].shape is None:  # one output of an op of several
-            box, k = self.places[vertex.inputs[0]][0], vertex.plan.k
-            box.values[k] = self.value(vertex)
-            return box, k
-        return self.op(vertex), 0
+        """The box that puts out a vertex's value, and the number of that output."""
+        if vertex not in self.places:
+            if not isinstance(vertex, Node):
+                place = self.leaf(vertex), 0
+            elif len(vertex.inputs) == 1 and vertex.inputs[0].shape is None:  # one output of an op of several
+                place = self.places[vertex.inputs[0]][0], vertex.plan.k
+                place[0].values[vertex.plan.k] = self.value(vertex)
+            else:
+                place = self.op(vertex), 0
+            self.places[vertex] = place
+        return self.places[vertex]
 
     def leaf(self, t: Tensor) -> Box:
         self.leaves += 1
         kind = "data" if id(t) in self.inputs or not t.requires_grad else "parameter"
         name = self.names.get(t) or t.name or f"leaf{self.leaves}"
-        return self.diagram.add(kind, name, values={0: self.value(t, t, name)})
+        return self.diagram.add(Box("", kind, name, values={0: self.value(t, t, name)}))
 
     def op(self, node: Node) -> Box:
         primitive, places = node.plan.primitive, node.plan.places
-        operands, notes = [], []  # operands as (position, slot, box or the text of a number, output)
-        for vertex, at in zip(node.inputs, places, strict=True):
-            operands.append((*_slot(primitive, at), *self.places[vertex]))
-        for position, slot, value in _others(node):
-            if isinstance(value, np.ndarray) and value.ndim:
+        inputs = ((*_slot(primitive, at), vertex) for vertex, at in zip(node.inputs, places, strict=True))
+        arguments = sorted([*inputs, *_others(node)], key=lambda argument: argument[0])
+        box = Box("", "op", node.name, help=(primitive.__doc__ or "").strip().split("\n")[0])
+        tails = []
+        for (at, _), slot, value in arguments:
+            if isinstance(value, (Node, Tensor)):
+                tails.append((slot, *self.place(value)))
+            elif isinstance(value, np.ndarray) and value.ndim:
                 if self.constants:
-                    operands.append((position, slot, self.constant(value, slot), 0))
-            elif position[0] in primitive.differentiable and value is not None:
-                operands.append((position, slot, _brief(value), 0))
+                    tails.append((slot, self.constant(value, slot), 0))
+            elif at in primitive.differentiable and value is not None:
+                box.fixed[len(tails) + len(box.fixed)] = _brief(value)
             else:
-                notes.append(f"{slot}={_brief(value)}")
-        about = (primitive.__doc__ or "").strip().split("\n")[0]
-        box = self.diagram.add("op", node.name, notes=notes, help=about)
+                box.notes.append(f"{slot}={_brief(value)}")
+        self.diagram.add(box)
         if node.shape is not None:
             box.values[0] = self.value(node)
-        operands.sort(key=lambda operand: operand[0])
-        for k, (_, slot, tail, output) in enumerate(operands):
-            if isinstance(tail, Box):
-                self.diagram.edges.append(Edge(tail.id, box.id, slot, output))
-            else:
-                box.fixed[k] = tail
+        self.diagram.edges += [Edge(tail.id, box.id, slot, output) for slot, tail, output in tails]
         return box
 
     def constant(self, array, slot) -> Box:
@@ -120,15 +126,15 @@ class _Reader:
             if name is None:
                 name = slot if slot not in ("a", "b") and "[" not in slot else "constant"
             value = Value(array.shape, str(array.dtype), name, self.content(array))
-            self.data[id(array)] = self.diagram.add("data", name, values={0: value})
+            self.data[id(array)] = self.diagram.add(Box("", "data", name, values={0: value}))
         return self.data[id(array)]
 
     def mark(self, t: Tensor, title: str) -> None:
-        tail, output = self.places[vertex_of(t)]
+        tail, output = self.place(vertex_of(t))
         if t.node is None:
             tail.kind, tail.title = "output", title
             return
-        box = self.diagram.add("output", title, values={0: self.value(vertex_of(t), t, title)})
+        box = self.diagram.add(Box("", "output", title, values={0: self.value(vertex_of(t), t, title)}))
         self.diagram.edges.append(Edge(tail.id, box.id, "", output))
 
     def value(self, vertex, t=None, name=None) -> Value:
@@ -138,7 +144,7 @@ class _Reader:
         content = gradient = None
         if self.values and t is not None:
             content = self.content(t._data)
-            gradient = self.content(t.grad._data) if t.grad is not None else None
+            gradient = self.content(t.grad._data) if isinstance(t.grad, Tensor) else None
         return Value(vertex.shape, str(vertex.dtype), name, content, gradient)
 
     def content(self, array) -> str | None:
@@ -153,7 +159,8 @@ def _slot(primitive, place) -> tuple[tuple[int, int], str]:
 
 
 def _others(node) -> Iterator[tuple[tuple[int, int], str, object]]:
-    """The saved arguments without gradient that are not at their default, as (position, name, value)."""
+    """The arguments without gradient that are not at their default, as (position, name, value). Of what no
+    rule kept, and of what backward freed, only the presence is known."""
     primitive, places = node.plan.primitive, node.plan.places
     saved = node.saved if isinstance(node.saved, tuple) else ()  # freed, or to be computed again
     for name, value in zip(node.plan.saved_names, saved, strict=False):
@@ -166,6 +173,15 @@ def _others(node) -> Iterator[tuple[tuple[int, int], str, object]]:
         elif primitive.variadic is not None or at not in places:
             if not _same(value, primitive.defaults[at]):
                 yield (at, 0), name.rstrip("_"), value
+    for at in primitive.differentiable:
+        lost = not saved or primitive.parameters[at] not in node.plan.saved_names
+        if (
+            primitive.variadic is None
+            and at not in places
+            and lost
+            and primitive.defaults[at] is Parameter.empty
+        ):
+            yield (at, 0), primitive.parameters[at], _LOST
 
 
 def _retained(node) -> Tensor | None:
@@ -177,18 +193,24 @@ def _retained(node) -> Tensor | None:
 
 
 def _same(value, default) -> bool:
+    if isinstance(value, tuple) and isinstance(default, int):
+        return all(_same(part, default) for part in value)  # stride=(1, 1) is stride=1
     comparable = type(value) is type(default) and not isinstance(value, np.ndarray)
     return value is default or (comparable and value == default)
 
 
 def _numbers(array) -> str:
-    if not array.ndim:
-        return f"{array.item():.4g}" if array.dtype.kind in "fc" else str(array.item())
-    return np.array2string(array, precision=3, separator=", ", floatmode="maxprec", max_line_width=1000)
+    if array.ndim > 1:
+        return "\n".join(map(_numbers, array))
+    if array.ndim:
+        return f"[{', '.join(_numbers(element) for element in array)}]"
+    return f"{array.item():.4g}" if array.dtype.kind in "fc" else str(array.item())
 
 
 def _brief(value) -> str:
-    """An option of an op as a person would write it."""
+    """A plain argument of an op as a person would write it."""
+    if value is _LOST:
+        return "constant"
     if isinstance(value, slice):
         parts = ["" if part is None else _brief(part) for part in (value.start, value.stop)]
         return ":".join(parts) + (f":{_brief(value.step)}" if value.step is not None else "")

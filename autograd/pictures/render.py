@@ -25,8 +25,8 @@ def _by_system(source: str, format: str, options: list[str]) -> bytes:
     program = shutil.which("dot")
     if program is None:
         raise ImportError(
-            f"drawing {format} needs Graphviz: pip install 'ngrad[draw]' (it brings its own), or install your "
-            "system's graphviz; .dot, .mmd and text need neither"
+            f"drawing {format} needs Graphviz: pip install 'ngrad[draw]' (it brings its own), or install "
+            "your system's graphviz; .dot, .mmd and text need neither"
         )
     done = subprocess.run([program, f"-T{format}", *options], input=source.encode(), capture_output=True)
     if done.returncode:

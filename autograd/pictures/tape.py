@@ -25,7 +25,7 @@ def tape(diagram: Diagram) -> str:
             called[box.id, 0] = box.title
             leaves.append((box.title, box.kind, _about(box.values[0])))
     rows = leaves + lines
-    widths = [min(max(len(row[i]) for row in rows), 60) for i in (0, 1)]
+    widths = [min(max(len(row[i]) for row in rows), 90) for i in (0, 1)]
     head = ", ".join(
         f"{n:,} {word if n == 1 or word == 'data' else word + 's'}"
         for word in ("op", "parameter", "data")
