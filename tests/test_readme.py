@@ -18,4 +18,4 @@ def test_examples_do_what_the_page_says(page):
     finally:
         registry.pop("cube", None)
     assert result.failed == 0
-    assert result.attempted > 0 or page == "README.md"
+    assert result.attempted > 10

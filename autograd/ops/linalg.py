@@ -20,7 +20,7 @@ def matmul(a, b):
     """The matrix product over the last two axes, the others broadcast: (..., n, k) @ (..., k, m).
     A vector on the left is a row, on the right a column. Raises ValueError when the k differ."""
     try:
-        if a.ndim == b.ndim == 2:
+        if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2:
             return a.dot(b)  # a third faster than np.matmul on small arrays
         if np.ndim(a) > 2 and np.ndim(b) == 2:
             # one large product instead of many small ones
