@@ -94,17 +94,17 @@ class Primitive:
             elements = values[at] = list(values[at])
         recording = state.recording
         traced = mixed = False
-        inputs = []  # the vertices of what requires grad
-        mask = 0  # and a bit for the place of each
+        inputs, mask, dtype = [], 0, None  # the vertices of what requires grad, and a bit for the place of each
         for i, value in enumerate(elements):
             if isinstance(value, Tensor):
-                mixed = mixed or traced
                 traced = True
-                elements[i] = value._data
+                elements[i] = array = value._data
+                mixed = mixed or (dtype is not None and dtype is not array.dtype)
+                dtype = array.dtype
                 if recording and value.requires_grad:
                     mask |= 1 << i
                     inputs.append(value if value.node is None else value.node)
-            elif type(value) not in _WEAK:
+            elif type(value) not in _WEAK and (at is not None or i in self.differentiable):
                 mixed = True
         try:
             if mixed and traced and (at is not None or len(self.differentiable) > 1):
