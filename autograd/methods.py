@@ -43,6 +43,7 @@ class Methods:
     __imul__ = lambda a, b: a._inplace(np.multiply, b)
     __itruediv__ = lambda a, b: a._inplace(np.true_divide, b)
     __ipow__ = lambda a, b: a._inplace(np.power, b)
+    zero_grad = lambda a: setattr(a, "grad", None)
     fill = lambda a, value: a.__setitem__(..., value)
 
     __add__ = lambda a, b: ops.add.on_two(a, b)

@@ -21,7 +21,7 @@ from numpy import ndarray
 from . import graph
 from .graph import Node, Outputs
 from .modes import enable_grad, get_default_dtype, state
-from .tensor import Tensor, _Writes, dispatch, ops, wrap
+from .tensor import Tensor, _new, _Writes, dispatch, ops, wrap
 
 registry: dict[str, "Primitive"] = {}
 _REQUIRED = inspect.Parameter.empty
@@ -76,8 +76,7 @@ class Primitive:
         self.twin_function = function
         return function
 
-    def __repr__(self):
-        return f"<primitive {self.name}({', '.join(self.parameters)})>"
+    __repr__ = lambda self: f"<primitive {self.name}({', '.join(self.parameters)})>"
 
     def __call__(self, *args, **kwargs):
         if kwargs or len(args) != self.arity:
@@ -94,7 +93,11 @@ class Primitive:
             elements = values[at] = list(values[at])
         recording = state.recording
         traced = mixed = False
-        inputs, mask, dtype = [], 0, None  # the vertices of what requires grad, and a bit for the place of each
+        inputs, mask, dtype = (
+            [],
+            0,
+            None,
+        )  # what requires grad: its vertices, a bit for the place of each
         for i, value in enumerate(elements):
             if isinstance(value, Tensor):
                 traced = True
@@ -112,8 +115,7 @@ class Primitive:
             y: Any = self.forward(*values)
         except (ValueError, TypeError, IndexError) as error:
             raise self._explain(error, values) from None
-        if self.residuals:
-            y, *kept = y
+        y, *kept = y if self.residuals else (y,)
         if not traced:
             return y
         many = self.outputs > 1
@@ -125,7 +127,7 @@ class Primitive:
             return tuple(map(wrap, y)) if many else wrap(y)
         key = mask if at is None else (mask, len(elements))
         plan = self._plans.get(key) or self._plans.setdefault(key, Plan(self, mask))
-        values = (*values, y, *kept) if self.residuals else (*values, y)
+        values = (*values, y, *kept)
         shape, dtype = (None, None) if many else (y.shape, y.dtype)
         node = Node(plan, tuple(inputs), plan.pick(values), shape, dtype, _Writes.clock)
         for watch in state.watchers:
@@ -180,7 +182,11 @@ class Primitive:
         if type(y) is not ndarray:
             y = np.asarray(y)
         if not mask or not state.recording:
-            return wrap(y)
+            t = _new(Tensor)  # wrap(y), written out
+            t._data = y
+            t.node = t.grad = t.name = t.hooks = None
+            t.requires_grad = False
+            return t
         if mask == 3:
             inputs = a if a.node is None else a.node, b if b.node is None else b.node
         else:
@@ -203,8 +209,7 @@ class Primitive:
                 twice = "twice" if name in self.parameters else f"but takes only {', '.join(self.parameters)}"
                 raise TypeError(f"{self.name} got argument {name!r} {twice}")
             values[self.parameters.index(name)] = value
-        if _REQUIRED in map(type, values) or any(v is _REQUIRED for v in values):
-            missing = [n for n, v in zip(self.parameters, values, strict=True) if v is _REQUIRED]
+        if missing := [n for n, v in zip(self.parameters, values, strict=True) if v is _REQUIRED]:
             raise TypeError(f"{self.name} misses {', '.join(missing)}")
         return values
 
@@ -367,11 +372,9 @@ class _Select:
 
 
 def _parts(node, arrays):
-    select = [_Select(node.plan.primitive, k) for k in range(len(arrays))]
-    return tuple(
-        wrap(a, Node(s, (node,), (), a.shape, a.dtype, node.clock))
-        for s, a in zip(select, arrays, strict=True)
-    )
+    op = node.plan.primitive
+    parts = [Node(_Select(op, k), (node,), (), a.shape, a.dtype, node.clock) for k, a in enumerate(arrays)]
+    return tuple(map(wrap, arrays, parts))
 
 
 def primitive(*numpy_functions, variadic=None, outputs=1, residuals=()):

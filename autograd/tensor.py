@@ -166,10 +166,6 @@ class Tensor(Methods):
             raise RuntimeError(f"{label(self)} does not require grad, so no gradient reaches a hook")
         return HookHandle(self if self.node is None else self.node, hook)
 
-    def zero_grad(self) -> None:
-        """Forgets the gradient."""
-        self.grad = None
-
     # ---- writing in place
 
     def __setitem__(self, index, value):
