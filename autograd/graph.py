@@ -38,7 +38,8 @@ class Node:
         """Memory of the arrays kept for the rules; what several ops share is counted by each."""
         return sum(a.nbytes for a in _arrays(self.saved if isinstance(self.saved, tuple) else ()))
 
-    __repr__ = lambda self: f"<{self.name} {self.shape} {self.dtype}>"
+    def __repr__(self):
+        return f"<{self.name} {self.shape} {self.dtype}>"
 
 
 class Outputs(tuple):

@@ -25,7 +25,6 @@ class Methods:
     ndim = property(lambda a: a._data.ndim)
     size = property(lambda a: a._data.size)
     dtype = property(lambda a: a._data.dtype)
-    itemsize = property(lambda a: a._data.itemsize)
     nbytes = property(lambda a: a._data.nbytes)
     is_leaf = property(lambda a: a.node is None)
     __len__ = lambda a: len(a._data)
@@ -84,8 +83,6 @@ class Methods:
     all = lambda a, axis=None, keepdims=False: ops.plain("all", a, axis=axis, keepdims=keepdims)
     nonzero = lambda a: ops.plain("nonzero", a)
     round = lambda a, decimals=0: ops.plain("round", a, decimals)
-    __round__ = lambda a, decimals=0: ops.plain("round", a, decimals)
-    __divmod__ = lambda a, b: (a // b, a % b)
 
     sum = lambda a, axis=None, keepdims=False: ops.sum(a, axis, keepdims)
     mean = lambda a, axis=None, keepdims=False: ops.mean(a, axis, keepdims)

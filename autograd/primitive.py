@@ -76,7 +76,8 @@ class Primitive:
         self.twin_function = function
         return function
 
-    __repr__ = lambda self: f"<primitive {self.name}({', '.join(self.parameters)})>"
+    def __repr__(self):
+        return f"<primitive {self.name}({', '.join(self.parameters)})>"
 
     def __call__(self, *args, **kwargs):
         if kwargs or len(args) != self.arity:
