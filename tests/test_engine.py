@@ -77,6 +77,7 @@ def test_grad_accumulates_and_shares_memory_with_nothing():
     assert x.grad._data.base is None
 
 
+@pytest.mark.slow
 def test_one_million_ops():
     x = leaf(1.0)
     y = x
@@ -138,6 +139,7 @@ def _train(steps):
         w.zero_grad()
 
 
+@pytest.mark.slow
 def test_no_reference_cycles():
     """With the collector off, 10,000 steps end at the memory they began with."""
     _train(10)

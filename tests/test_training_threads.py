@@ -1,4 +1,4 @@
-"""Two Python threads train two models in one process, under both of Numba's threading layers, and after `fork`."""
+"""Two Python threads train two models in one process, under both of Numba's threading layers; and a fork."""
 
 import os
 import subprocess

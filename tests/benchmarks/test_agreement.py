@@ -8,6 +8,8 @@ from benchmarks.measure import Side, disagreement
 from benchmarks.peers import PEERS
 from benchmarks.worker import build
 
+pytestmark = pytest.mark.slow  # each starts processes of its own
+
 CASES = [
     (module_of(g), case) for g in group_names() for case in cases_of(module_of(g)) if isinstance(case, Case)
 ]

@@ -16,6 +16,8 @@ from benchmarks.measure import (
     peak_memory,
 )
 
+pytestmark = pytest.mark.slow  # each starts processes of its own
+
 STAND_INS = "tests.benchmarks.stand_ins"
 SHORT = Method(rounds=6, seconds=0.02, drop=0.005, alone=2, launches=6, cold=1)
 

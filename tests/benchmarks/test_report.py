@@ -11,6 +11,8 @@ from benchmarks.case import cases_of
 from benchmarks.measure import QUICK, Row
 from benchmarks.report import amount, compare, load, machine, save, summary, table
 
+pytestmark = pytest.mark.slow  # each starts processes of its own
+
 STAND_INS = "tests.benchmarks.stand_ins"
 
 
