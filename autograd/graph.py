@@ -98,7 +98,7 @@ def _unbroadcast(g, shape):
     """Sums a cotangent down to the shape that broadcasting had stretched."""
     extra = g.ndim - len(shape)
     stretched = [i for i in range(g.ndim) if i < extra or (shape[i - extra] == 1 and g.shape[i] != 1)]
-    summed = g.sum(axis=tuple(stretched), keepdims=True) if stretched else g
+    summed = ops.sum(g, tuple(stretched), True) if stretched else g
     if summed.shape[extra:] != shape or extra < 0:
         raise ValueError(f"a rule returned a cotangent of shape {g.shape} for an input of shape {shape}")
     return summed.reshape(shape) if extra else summed
@@ -214,7 +214,7 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None):
                     if not any(raw is kept for kept in saved):
                         owned.add(parent)
             elif parent in owned and type(before) is type(raw) is np.ndarray:
-                np.add(before, raw, before)
+                ops.accumulate(before, raw)
             else:
                 cotangents[parent] = before + raw
                 owned.add(parent)
@@ -273,7 +273,7 @@ def finished(g, owned):
     if isinstance(g, Tensor):
         return _turn(g.clone())
     if isinstance(g, (np.ndarray, np.generic)):
-        return wrap(np.asarray(_turn(g if owned else np.array(g))))
+        return wrap(np.asarray(_turn(g if owned else ops.clone(np.asarray(g)))))
     return g  # rows of an embedding
 
 

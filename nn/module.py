@@ -3,6 +3,7 @@
 A module's members are its attributes: a `Parameter`, a `Module` or a buffer that is assigned to it is found
 there again, in the order of assignment, and nothing else keeps a list of them."""
 
+import fnmatch
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import numpy as np
 
 from autograd.modes import no_grad
 from autograd.tensor import Tensor, as_array, writable
+
+from . import hooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,16 @@ class Module:
     training = True
     forward: Callable[..., Any]
     _buffers: dict[str, bool]  # name -> whether it belongs to the state_dict
+    _hooks: hooks.Hooks | None = None
 
     def __init__(self):
         object.__setattr__(self, "_buffers", {})
 
     def __call__(self, *args, **kwargs):
         try:
-            return self.forward(*args, **kwargs)
+            if self._hooks is None:
+                return self.forward(*args, **kwargs)
+            return hooks.run(self, self._hooks, args, kwargs)
         except (ValueError, TypeError, RuntimeError, IndexError, ArithmeticError) as error:
             self._locate(error)
             raise
@@ -235,6 +241,48 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
+    def freeze(self, *patterns: str) -> "Module":
+        """Freezes the parameters whose path fits a pattern, as in `freeze("features.*", "head.bias")`, or
+        lies in a module that it names, as in `freeze("features")`; all without a pattern. Returns self.
+        Running statistics of normalisation are no parameters: `eval()` holds them. Raises ValueError for a
+        pattern that fits nothing. COURSE.md C4W2-finetune."""
+        return self._let_learn(patterns, False)
+
+    def unfreeze(self, *patterns: str) -> "Module":
+        """The opposite of `freeze`."""
+        return self._let_learn(patterns, True)
+
+    def _let_learn(self, patterns, requires_grad):
+        every = list(self._tensors("parameter"))
+        chosen = [] if patterns else every
+        for pattern in patterns:
+            fits = [
+                (n, p) for n, p in every if fnmatch.fnmatchcase(n, pattern) or n.startswith(pattern + ".")
+            ]
+            if not fits:
+                names = ", ".join(name for name, _ in every[:3]) + (", ..." if len(every) > 3 else "")
+                raise ValueError(
+                    f"{type(self).__name__} has no parameter that {pattern!r} fits; it has {names or 'none'}"
+                )
+            chosen += fits
+        for _, parameter in chosen:
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def to(self, dtype) -> "Module":
+        """Turns parameters, their gradients and the buffers that hold floats into another float type, in
+        place; returns self. Raises TypeError for a type that is no float."""
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise TypeError(f"{type(self).__name__}.to takes a float type such as np.float64, got {dtype}")
+        for tensor in itertools.chain(self.parameters(), self.buffers()):
+            if tensor.dtype.kind == "f":
+                tensor._data = tensor._data.astype(dtype, copy=False)
+            if tensor.grad is not None:
+                with no_grad():
+                    tensor.grad = tensor.grad.astype(dtype)
+        return self
+
     def zero_grad(self) -> None:
         """Forgets every parameter's gradient."""
         for parameter in self.parameters():
@@ -246,6 +294,29 @@ class Module:
             child.apply(function)
         function(self)
         return self
+
+    # ---- hooks
+
+    def _own_hooks(self) -> hooks.Hooks:
+        if self._hooks is None:
+            object.__setattr__(self, "_hooks", hooks.Hooks())
+        return self._hooks  # type: ignore[return-value]
+
+    def register_forward_pre_hook(self, hook: Callable) -> hooks.Handle:
+        """Calls `hook(module, args)` before each forward, with its positional arguments; what it returns,
+        unless None, takes their place. Returns a handle whose `remove()` takes the hook away."""
+        return hooks.Handle(self._own_hooks().before, hook)
+
+    def register_forward_hook(self, hook: Callable) -> hooks.Handle:
+        """Calls `hook(module, args, output)` after each forward; what it returns, unless None, takes the
+        place of the output. Returns a handle whose `remove()` takes the hook away."""
+        return hooks.Handle(self._own_hooks().after, hook)
+
+    def register_full_backward_hook(self, hook: Callable) -> hooks.Handle:
+        """Calls `hook(module, grad_input, grad_output)` once the gradients of a call's arguments are
+        complete: tuples of tensors, None where there is none. What it returns, unless None, takes the place
+        of grad_input. Returns a handle whose `remove()` takes the hook away."""
+        return hooks.Handle(self._own_hooks().backward, hook)
 
     # ---- looks
 

@@ -7,42 +7,86 @@ import numpy as np
 
 from autograd import Tensor, enable_grad
 from autograd.graph import Node, vertex_of
+from autograd.primitive import Plan
 from autograd.tensor import unwrap
+from autograd.transforms import flatten
 
 from .module import Module
 
 
+def _shape(node, name):
+    """The shape of one of an op's arguments."""
+    for names, values in ((node.plan.inputs, node.inputs), (node.plan.saved_names, node.saved)):
+        if name in names:
+            return getattr(values[names.index(name)], "shape", ())
+    return ()
+
+
 def _filters(node):
-    """A convolution: each value of the output is one dot product with a filter (f, f, n_C_prev / groups,
+    """A convolution: each value of the output is one dot product with a filter (f, ..., n_C_prev / groups,
     n_C)."""
-    weights = node.inputs[1].shape
-    return math.prod(node.shape) * math.prod(weights[:-1])
+    return math.prod(node.shape) * math.prod(_shape(node, "w")[:-1])
+
+
+def _spread(node):
+    """A transposed convolution: each value of the input is multiplied with a filter."""
+    return math.prod(_shape(node, "g")) * math.prod(_shape(node, "w")[:-1])
 
 
 def _affine(node):
     """x W^T + b with W: (n_out, n_in)."""
-    return math.prod(node.shape) * node.inputs[1].shape[-1]
+    return math.prod(node.shape) * _shape(node, "W")[-1]
 
 
 def _matmul(node):
     """Each value of the output is one dot product along the last axis of the first factor."""
-    return math.prod(node.shape) * node.inputs[0].shape[-1]
+    return math.prod(node.shape) * _shape(node, "a")[-1]
 
 
-# Ops that multiply and add; all others count as nothing, as in published tables. node.inputs are (x, W, ...).
-MULTIPLY_ADDS = {"conv2d": _filters, "linear": _affine, "matmul": _matmul}
+def _contract(node):
+    """One product for each choice of all labels."""
+    subscripts = node.saved[node.plan.saved_names.index("subscripts")]
+    labels = subscripts.partition("->")[0].split(",")
+    sizes = {c: n for name, term in zip("ab", labels) for c, n in zip(term, _shape(node, name))}
+    return math.prod(sizes.values())
+
+
+def _recurrent(node):
+    """At each step of each sequence a product with W and one with U."""
+    weights = [_shape(node, name) for name in ("W", "U", "projection")]
+    return math.prod(_shape(node, "x")[:2]) * sum(math.prod(w) for w in weights if w)
+
+
+def _attention(node):
+    """q k^T, and the shares times v."""
+    q, k, v = (_shape(node, name) for name in "qkv")
+    return math.prod(q[:-1]) * k[-2] * (q[-1] + v[-1])
+
+
+# Ops that multiply and add; all others count as nothing, as in published tables.
+MULTIPLY_ADDS = {
+    **dict.fromkeys(("conv2d", "conv3d"), _filters),
+    **dict.fromkeys(("conv2d_input_grad", "conv3d_input_grad"), _spread),
+    **dict.fromkeys(("rnn", "lstm", "gru"), _recurrent),
+    "linear": _affine,
+    "matmul": _matmul,
+    "contract": _contract,
+    "attention": _attention,
+}
 
 
 @dataclass
 class Row:
-    """One module that did work itself: `name` is its path, `shape` its output's, `parameters` and
-    `multiply_adds` its own, without those of the modules in it."""
+    """One module that did work itself: `name` is its path, `shape` its output's; `parameters`,
+    `multiply_adds` and `memory`, the bytes that its ops keep for the backward pass, are its own, without
+    those of the modules in it."""
 
     name: str
     kind: str
     shape: tuple[int, ...] | None
     parameters: int
     multiply_adds: int
+    memory: int
 
 
 @dataclass
@@ -64,26 +108,26 @@ class Summary:
         """Multiply-adds of one forward pass at this input shape."""
         return sum(row.multiply_adds for row in self.rows)
 
+    @property
+    def memory(self) -> int:
+        """Bytes that one forward pass keeps for the backward pass: inputs and activations, each once, without
+        the parameters."""
+        return sum(row.memory for row in self.rows)
+
     def __str__(self):
-        head = ("layer", "kind", "output shape", "parameters", "multiply-adds")
-        lines = [("input", "", str(self.input_shape), "", "")]
+        head = ("layer", "kind", "output shape", "parameters", "multiply-adds", "kept for backward")
+        lines = [("input", "", str(self.input_shape), "", "", "")]
         lines += [
-            (
-                row.name,
-                row.kind,
-                "-" if row.shape is None else str(row.shape),
-                f"{row.parameters:,}",
-                f"{row.multiply_adds:,}",
-            )
+            (row.name, row.kind, "-" if row.shape is None else str(row.shape), *_numbers(row))
             for row in self.rows
         ]
-        total = ("total", self.title, "", f"{self.parameters:,}", f"{self.multiply_adds:,}")
-        widths = [max(len(line[k]) for line in [head, *lines, total]) for k in range(5)]
-        rule = "-" * (sum(widths) + 8)
+        total = ("total", self.title, "", *_numbers(self))
+        widths = [max(len(line[k]) for line in [head, *lines, total]) for k in range(len(head))]
+        rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
 
         def show(line):
             left = [line[k].ljust(widths[k]) for k in range(3)]
-            return "  ".join([*left, *(line[k].rjust(widths[k]) for k in (3, 4))]).rstrip()
+            return "  ".join([*left, *(line[k].rjust(widths[k]) for k in range(3, len(line)))]).rstrip()
 
         shown = [show(head), rule, *map(show, lines), rule, show(total)]
         if self.trainable != self.parameters:
@@ -91,13 +135,28 @@ class Summary:
         return "\n".join(shown)
 
 
+def _numbers(row):
+    return f"{row.parameters:,}", f"{row.multiply_adds:,}", _bytes(row.memory)
+
+
+def _bytes(count) -> str:
+    if count < 1000:
+        return f"{count} B"
+    size, unit = next((size, unit) for size, unit in _UNITS if count >= size)
+    return f"{count / size:,.1f} {unit}"
+
+
+_UNITS = [(10**9, "GB"), (10**6, "MB"), (10**3, "KB")]
+
+
 def summary(model: Module, *inputs) -> Summary:
     """Runs the model once, as at test time, and tells what each of its modules put out, owns and computes.
 
     `inputs` are arrays, or shapes that stand for zeros of float32: `print(nn.summary(model, (1, 28, 28,
     1)))`. A multiply-add is one product added to a sum, in convolutions and products of matrices, as
-    published tables count them (biases, activations and pooling count as nothing). The model is left as it
-    was.
+    published tables count them (biases, activations and pooling count as nothing). What is kept for backward
+    are the arrays that the recorded ops hold, each counted where it is first held: the memory of a training
+    step beside parameters, gradients and the optimizer's state. The model is left as it was.
 
     Raises ValueError without inputs, and whatever the model raises on a wrong shape.
     """
@@ -105,15 +164,13 @@ def summary(model: Module, *inputs) -> Summary:
         raise ValueError("summary needs an input or its shape, such as summary(model, (1, 28, 28, 1))")
     given = [_leaf(x) for x in inputs]
     rows: dict[int, Row] = {}
-    counted: set = set()
+    graph = _Graph(model)
     owned: set[int] = set()
     names = {id(module): name for name, module in model.named_modules()}
 
     def note(module, output):
-        tensors = [
-            t for t in (output if isinstance(output, (tuple, list)) else [output]) if isinstance(t, Tensor)
-        ]
-        products = sum(_count(vertex_of(t), counted) for t in tensors)
+        tensors = [t for t in flatten(output)[0] if isinstance(t, Tensor)]
+        products, kept = graph.count([vertex_of(t) for t in tensors])
         parameters = [p for _, p in module.named_parameters(recurse=False) if id(p) not in owned]
         owned.update(map(id, parameters))
         size = sum(p.size for p in parameters)
@@ -121,10 +178,10 @@ def summary(model: Module, *inputs) -> Summary:
         row = rows.get(id(module))
         if row is not None:
             row.multiply_adds += products
-        elif leaf or size or products:
-            row = rows[id(module)] = Row(
-                names[id(module)] or "(itself)", type(module).__name__, None, size, products
-            )
+            row.memory += kept
+        elif leaf or size or products or kept:
+            name = names[id(module)] or "(itself)"
+            row = rows[id(module)] = Row(name, type(module).__name__, None, size, products, kept)
         if row is not None and tensors:
             row.shape = tensors[0].shape
 
@@ -147,9 +204,8 @@ def summary(model: Module, *inputs) -> Summary:
             size = sum(p.size for p in module.parameters(recurse=False) if id(p) not in owned)
             owned.update(map(id, module.parameters(recurse=False)))
             if size:
-                rows[id(module)] = Row(
-                    names[id(module)] or "(itself)", f"{type(module).__name__}, not run", None, size, 0
-                )
+                name = names[id(module)] or "(itself)"
+                rows[id(module)] = Row(name, f"{type(module).__name__}, not run", None, size, 0, 0)
     trainable = sum(p.size for p, needed in asked if needed)
     return Summary(type(model).__name__, given[0].shape, list(rows.values()), trainable)
 
@@ -171,15 +227,35 @@ def _watched(module, forward, note):
     return run
 
 
-def _count(vertex, counted) -> int:
-    """Multiply-adds of the nodes that led to this vertex and were not counted before."""
-    total, waiting = 0, [vertex]
-    while waiting:
-        vertex = waiting.pop()
-        if not isinstance(vertex, Node) or vertex in counted:
-            continue
-        counted.add(vertex)
-        rule = MULTIPLY_ADDS.get(vertex.name)
-        total += rule(vertex) if rule else 0
-        waiting.extend(vertex.inputs)
-    return total
+class _Graph:
+    """What was recorded, counted as it grows: each node once, each array that nodes keep once."""
+
+    def __init__(self, model):
+        self.counted: set[Node] = set()
+        tensors = [t.numpy() for t in (*model.parameters(), *model.buffers())]
+        self.known = {id(owner): owner for owner in map(_owner, tensors)}  # held, so that ids stay theirs
+
+    def count(self, vertices) -> tuple[int, int]:
+        """Multiply-adds, and the bytes kept, of the nodes that led here and were not counted before."""
+        total, kept, waiting = 0, 0, list(vertices)
+        while waiting:
+            vertex = waiting.pop()
+            if not isinstance(vertex, Node) or vertex in self.counted:
+                continue
+            self.counted.add(vertex)
+            one_output = not isinstance(vertex.plan, Plan)  # of an op of several, which is counted itself
+            rule = None if one_output else MULTIPLY_ADDS.get(vertex.name)
+            total += rule(vertex) if rule else 0
+            saved = vertex.saved if isinstance(vertex.saved, tuple) else ()  # a checkpoint keeps nothing yet
+            for array in flatten(saved)[0]:
+                if isinstance(array, np.ndarray) and id(owner := _owner(array)) not in self.known:
+                    self.known[id(owner)] = owner
+                    kept += owner.nbytes
+            waiting.extend(vertex.inputs)
+        return total, kept
+
+
+def _owner(array):
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

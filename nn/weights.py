@@ -1,4 +1,5 @@
-"""Weights in files: safetensors, in our layout or PyTorch's. No pickle is ever loaded."""
+"""Weights in files: safetensors, in our layout or PyTorch's. No pickle is ever loaded here; PyTorch's own
+files are left to PyTorch, which reads tensors from them and nothing else."""
 
 import contextlib
 import json
@@ -35,15 +36,21 @@ def save_weights(model: Module, path: str | os.PathLike, layout: str = "ngrad") 
 def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) -> None:
     """Reads a safetensors file into a model's parameters and buffers. A file that `save_weights` did not mark
     as ours is taken to be in PyTorch's layout, as published weights are, and each parameter's declared
-    permutation brings it into ours.
+    permutation brings it into ours. Of a parameter that two modules share, one of its names is enough.
+
+    PyTorch's own files, named .pt or .pth, are read by `torch.load(weights_only=True)` where torch is
+    installed: a state_dict, or a dict that holds one as "state_dict".
 
     Raises ValueError for a file that is not safetensors or is truncated, and one that lists missing,
-    unexpected and mis-shaped keys (without `strict` mis-shaped ones only); OSError where it cannot be read.
-    The model is then unchanged."""
-    arrays, metadata = read_tensors(path)
+    unexpected and mis-shaped keys (without `strict` mis-shaped ones only); OSError where it cannot be read;
+    ImportError for PyTorch's files without torch. The model is then unchanged."""
+    of_torch = os.fspath(path).endswith((".pt", ".pth"))
+    arrays, metadata = (read_torch(path), {}) if of_torch else read_tensors(path)
     own = dict(model._tensors("state"))
     layouts = {} if metadata.get("format") == _OWN else {n: k for n, t in own.items() if (k := _layout(t))}
     needed = {n: layouts[n].torch_shape(t.shape) if n in layouts else t.shape for n, t in own.items()}
+    names = {id(t): n for n, t in own.items() if n in arrays}
+    arrays |= {n: arrays[names[id(t)]] for n, t in own.items() if n not in arrays and id(t) in names}
     try:
         check_keys(type(model).__name__, needed, {n: a.shape for n, a in arrays.items()}, strict)
     except ValueError as error:
@@ -51,6 +58,36 @@ def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) ->
     model.load_state_dict(
         {n: layouts[n].from_torch(a) if n in layouts else a for n, a in arrays.items() if n in own}, strict
     )
+
+
+def read_torch(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The arrays of a file of PyTorch's, read by torch itself with `weights_only=True`, which refuses to run
+    what a pickle may hold. bfloat16 comes as float32. Raises ImportError where torch is not installed,
+    ValueError for a file that holds anything but tensors, OSError where it cannot be read."""
+    try:
+        import torch
+    except ImportError:
+        raise ImportError(
+            f"{os.fspath(path)} is a file of PyTorch's, which only PyTorch reads: "
+            "pip install 'ngrad[peers]', or turn it into safetensors where torch is"
+        ) from None
+    try:
+        with open(path, "rb") as file:
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot read: {error.strerror}", os.fspath(path)) from None
+    except Exception as error:  # torch has many: UnpicklingError, RuntimeError, EOFError, KeyError
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
+        raise ValueError(f"{os.fspath(path)} is no file of tensors that PyTorch reads: {reason}") from None
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, Mapping):
+        raise ValueError(f"{os.fspath(path)} holds a {type(loaded).__name__}, needs a state_dict")
+    for name, value in loaded.items():
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(f"{os.fspath(path)} is no state_dict: {name!r} is a {type(value).__name__}")
+    half = torch.bfloat16
+    return {n: (t.float() if t.dtype is half else t).detach().numpy() for n, t in loaded.items()}
 
 
 def write_tensors(

@@ -1,7 +1,63 @@
-"""Optimizers: they update parameters in place from the gradients that `backward` left there."""
+"""Optimizers, which update parameters in place from the gradients that `backward` left there, and schedules
+of their learning rates."""
 
 from autograd import __version__ as __version__
 
+from .adadelta import Adadelta as Adadelta
+from .adafactor import Adafactor as Adafactor
+from .adagrad import Adagrad as Adagrad
 from .adam import Adam as Adam
+from .adam import AdamW as AdamW
+from .adamax import Adamax as Adamax
+from .asgd import ASGD as ASGD
+from .average import ExponentialMovingAverage as ExponentialMovingAverage
+from .average import StochasticWeightAverage as StochasticWeightAverage
+from .average import WeightAverage as WeightAverage
+from .clip import clip_grad_norm_ as clip_grad_norm_
+from .clip import clip_grad_value_ as clip_grad_value_
+from .clip import grad_norm as grad_norm
+from .cycle import SWALR as SWALR
+from .cycle import CosineAnnealingLR as CosineAnnealingLR
+from .cycle import CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts
+from .cycle import CyclicLR as CyclicLR
+from .cycle import OneCycleLR as OneCycleLR
+from .lbfgs import LBFGS as LBFGS
+from .lion import Lion as Lion
+from .muon import Muon as Muon
+from .nadam import NAdam as NAdam
+from .optimizer import Elementwise as Elementwise
 from .optimizer import Optimizer as Optimizer
+from .penalty import decay_groups as decay_groups
+from .penalty import l1_penalty as l1_penalty
+from .penalty import l2_penalty as l2_penalty
+from .plateau import ReduceLROnPlateau as ReduceLROnPlateau
+from .radam import RAdam as RAdam
+from .rmsprop import RMSprop as RMSprop
+from .rprop import Rprop as Rprop
+from .rule import rule as rule
+from .schedule import ConstantLR as ConstantLR
+from .schedule import ExponentialLR as ExponentialLR
+from .schedule import InverseSqrtLR as InverseSqrtLR
+from .schedule import InverseTimeLR as InverseTimeLR
+from .schedule import LambdaLR as LambdaLR
+from .schedule import LinearLR as LinearLR
+from .schedule import LRScheduler as LRScheduler
+from .schedule import ManualLR as ManualLR
+from .schedule import MultiplicativeLR as MultiplicativeLR
+from .schedule import MultiStepLR as MultiStepLR
+from .schedule import PolynomialLR as PolynomialLR
+from .schedule import StepLR as StepLR
+from .schedule import TransformerLR as TransformerLR
+from .search import Choice as Choice
+from .search import Integer as Integer
+from .search import LogUniform as LogUniform
+from .search import OneMinusLogUniform as OneMinusLogUniform
+from .search import RangeTest as RangeTest
+from .search import Trials as Trials
+from .search import Uniform as Uniform
+from .search import coarse_to_fine as coarse_to_fine
+from .search import lr_range_test as lr_range_test
+from .search import random_search as random_search
+from .sequence import ChainedScheduler as ChainedScheduler
+from .sequence import SequentialLR as SequentialLR
 from .sgd import SGD as SGD

@@ -1,32 +1,43 @@
 """What every optimizer shares: groups of parameters with their options, the state of each parameter, the
 step."""
 
-import math
-import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from autograd.modes import no_grad
+from autograd.modes import enable_grad, no_grad
 from autograd.rows import Rows
 from autograd.tensor import Tensor, as_array, unwrap, writable
+
+from .options import not_negative, switches
+from .rule import Numbers, Rule, changed
+
+State = dict[str, Any]
+Group = dict[str, Any]
 
 
 class Optimizer:
     """Updates parameters in place. A subclass passes its options to `super().__init__(params, {name:
-    default})`, checks one group's options in `check`, and moves one parameter in `update`.
+    default})`, checks one group's options in `check`, gives a new parameter its state in `start`, and says in
+    `delta` by how much one parameter moves. Where that is elementwise, it is an `Elementwise` optimizer.
 
     `params` is an iterable of tensors (`model.parameters()`), or of groups {"params": tensors, option: value,
     ...} that override options for some. `param_groups` is the list of such dicts, and may be changed between
-    steps (schedules write "lr"); `state[p]` holds what is remembered of parameter p. Parameters without
-    gradient are left alone by a step. Raises ValueError for an empty list, a parameter given twice, one that
-    is the result of an op, and options out of range; TypeError for what is not a tensor."""
+    steps (schedules write "lr"); `state[p]` holds what is remembered of parameter p. A step leaves alone
+    parameters that have no gradient, and those that no longer require one.
+
+    The options `weight_decay` (lambda: the gradient of the penalty lambda/2 w^2 joins g, or, where the
+    optimizer is `decoupled`, w shrinks by lr lambda w) and `maximize` (climb instead of descend) mean the
+    same in all that have them. Raises ValueError for an empty list, a parameter given twice, one that is the
+    result of an op, and options out of range; TypeError for what is not a tensor."""
+
+    decoupled = False
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]):
         self.defaults = defaults
-        self.param_groups: list[dict[str, Any]] = []
-        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.param_groups: list[Group] = []
+        self.state: dict[Tensor, State] = {}
         if isinstance(params, (Tensor, Mapping)):
             what = "one tensor" if isinstance(params, Tensor) else "one dict"
             raise TypeError(
@@ -75,34 +86,76 @@ class Optimizer:
                 )
             known[id(p)] = k
         complete = {"params": tensors, **self.defaults, **{n: v for n, v in group.items() if n != "params"}}
-        self.check(complete)
+        self._check(complete)
         self.param_groups.append(complete)
 
     def _parameters(self):
         return [p for group in self.param_groups for p in group["params"]]
 
-    def check(self, group: dict[str, Any]) -> None:
+    def _check(self, group):
+        not_negative(self, group, *({"lr", "weight_decay"} & group.keys()))
+        switches(self, group, *({"maximize", "decoupled_weight_decay"} & group.keys()))
+        self.check(group)
+
+    def check(self, group: Group) -> None:
         """Raises ValueError for options of a group that are out of range."""
 
-    def update(self, w: np.ndarray, g: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
-        """Moves the values w of one parameter in place, given its gradient g (not to be written) and the
-        parameter's state, which is {} at first."""
-        raise TypeError(f"{self._name} defines no update(w, g, state, group)")
+    def start(self, w: np.ndarray, group: Group) -> State:
+        """What is remembered of a parameter before its first step: arrays and numbers by name."""
+        return {}
 
-    def step(self) -> None:
-        """Moves every parameter that has a gradient. Raises ValueError for a gradient of another shape."""
+    def delta(self, w: np.ndarray, g: np.ndarray, state: State, group: Group) -> np.ndarray:
+        """What a step subtracts from the values w of one parameter, given its gradient g, with weight decay
+        and sign, and the parameter's state. Neither w nor g is to be written."""
+        raise TypeError(f"{self._name} defines no delta(w, g, state, group)")
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Moves every parameter that has a gradient. `closure`, if given, is called first: it computes the
+        gradients and returns the loss, which is returned. Raises ValueError for a gradient of another
+        shape."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         with no_grad():
             for group in self.param_groups:
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self.update(writable(p), self._gradient(p), self.state.setdefault(p, {}), group)
+                self._move(group)
+        return loss
 
-    def _gradient(self, p):
-        g = unwrap(p.grad.to_dense() if isinstance(p.grad, Rows) else p.grad)
-        if g.shape != p.shape:
+    def _move(self, group):
+        sign, decay, shrink = self.change(group)
+        for p in group["params"]:
+            if p.grad is not None and p.requires_grad:
+                w = writable(p)
+                _, g = changed(w, self._gradient(p, w), (sign, decay, 1.0))
+                delta = self.delta(w, g, self._remembered(p, w, group), group)
+                if shrink != 1.0:
+                    w *= shrink
+                w -= delta
+
+    def change(self, group: Group) -> Numbers:
+        """(sign, decay, shrink): the update starts from sign g + decay w and shrink w."""
+        sign = -1.0 if group.get("maximize") else 1.0
+        decay = float(group.get("weight_decay", 0.0))
+        if decay and group.get("decoupled_weight_decay", self.decoupled):
+            return sign, 0.0, 1.0 - float(group["lr"]) * decay
+        return sign, decay, 1.0
+
+    def _remembered(self, p, w, group):
+        state = self.state.get(p)
+        if not state:
+            state = self.state[p] = self.start(w, group)
+        return state
+
+    def _gradient(self, p, w):
+        g = p.grad
+        g = unwrap(g.to_dense() if isinstance(g, Rows) else g)
+        if g.shape != w.shape:
             raise ValueError(
-                f"{self._name}: a parameter of shape {p.shape} has a gradient of shape {g.shape}"
+                f"{self._name}: a parameter of shape {w.shape} has a gradient of shape {g.shape}"
             )
+        if g.dtype is not w.dtype or not g.flags.c_contiguous:
+            g = np.asarray(g, w.dtype, order="C")
         return g
 
     def zero_grad(self) -> None:
@@ -142,7 +195,7 @@ class Optimizer:
                     f"the state_dict is of another optimizer than {self._name}: "
                     f"they differ in {', '.join(lost)}"
                 )
-            self.check(group)
+            self._check(group)
         # "params" numbers the parameters in the saving optimizer's order, which is ours
         saved = [k for group in groups for k in group["params"]]
         parameters = dict(zip(saved, self._parameters(), strict=True))
@@ -151,7 +204,12 @@ class Optimizer:
                 f"{self._name}: the state_dict has state of parameters {foreign}, "
                 "which are in none of its groups"
             )
-        state = {parameters[k]: _fitted(self._name, k, parameters[k], values) for k, values in given.items()}
+        owner = {p: group for group in groups for p in map(parameters.__getitem__, group["params"])}
+        state = {
+            p: self._fitted(k, p, given[k], self.start(p._data, owner[p])) if given[k] else {}
+            for k, p in parameters.items()
+            if k in given
+        }
         for own, group in zip(self.param_groups, groups, strict=True):
             own.update({name: value for name, value in group.items() if name != "params"})
         self.state = state
@@ -163,36 +221,72 @@ class Optimizer:
             rows.append(f"  group {k}: {len(group['params'])} parameters, {options}")
         return "\n".join([f"{self._name}(", *rows, ")"])
 
+    def _fitted(self, k, p, values, fresh):
+        """A parameter's loaded state: arrays copied in the parameter's dtype, single numbers as Python's.
+        `fresh` is what it would be before the first step."""
+        if lost := sorted(fresh.keys() ^ values.keys()):
+            raise ValueError(
+                f"{self._name}: the state of parameter {k} needs {', '.join(fresh) or 'to be empty'}: "
+                f"what was given differs in {', '.join(lost)}"
+            )
+        fitted = {}
+        for name, value in values.items():
+            array, wanted = as_array(value), np.shape(fresh[name])
+            if array.shape != wanted:
+                raise ValueError(
+                    f"{self._name}: {name} of parameter {k} has shape {array.shape}, needs {wanted} "
+                    f"for a parameter of shape {p.shape}"
+                )
+            is_array = isinstance(fresh[name], np.ndarray)
+            fitted[name] = np.array(array, p.dtype, order="C") if is_array else np.asarray(value).item()
+        return fitted
+
+
+class Elementwise(Optimizer):
+    """An optimizer that moves every weight by a `Rule`, whatever the others do. A subclass defines `move`. A
+    row-sparse gradient (`autograd.Rows`) moves only its rows, at a cost independent of the table's size: the
+    state and the decay of the other rows wait until they are used again."""
+
+    def move(self, state: State, group: Group) -> tuple[Rule, tuple[str, ...], Numbers]:
+        """The rule by which a parameter moves, the names of its state's arrays, which the rule takes after w
+        and g, and its numbers."""
+        raise TypeError(f"{self._name} defines no move(state, group)")
+
+    def _move(self, group):
+        batches: dict[tuple, list] = {}  # parameters that move by the same numbers go in one pass
+        change = self.change(group)
+        for p in group["params"]:
+            if p.grad is None or not p.requires_grad:
+                continue
+            w = writable(p)
+            sparse = type(p.grad) is Rows and p.grad.shape == w.shape
+            g = p.grad.coalesce() if sparse else self._gradient(p, w)
+            state = self._remembered(p, w, group)
+            try:
+                rule, names, numbers = self.move(state, group)
+                arrays = (w, g, *[state[name] for name in names])
+            except KeyError as missing:
+                raise ValueError(
+                    f"{self._name}: an option was switched on after the first step that needs {missing} in "
+                    "the state: build a new optimizer for that"
+                ) from None
+            if sparse:
+                self._move_rows(rule, arrays, numbers, change)
+            else:
+                batches.setdefault((rule, numbers), []).append(arrays)
+        for (rule, numbers), rows in batches.items():
+            rule(rows, numbers, change)
+
+    def _move_rows(self, rule, arrays, numbers, change):
+        w, g, *rest = arrays
+        taken = [w[g.indices], g.values.astype(w.dtype, copy=False), *[a[g.indices] for a in rest]]
+        rule([tuple(taken)], numbers, change)
+        for place in rule.places:
+            arrays[place][g.indices] = taken[place]
+
 
 _BY_SCHEDULES = {"initial_lr"}
 
 
 def _kind(value):
     return f"a {type(value).__name__}"
-
-
-def _fitted(name, k, p, values):
-    """A parameter's loaded state: arrays copied in the parameter's dtype, single numbers as Python's."""
-    fitted = {}
-    for key, value in values.items():
-        array = as_array(value) if isinstance(value, (Tensor, np.ndarray, np.generic)) else None
-        if array is None:
-            fitted[key] = value
-        elif array.shape == p.shape and key != "step":
-            fitted[key] = np.array(array, p.dtype, order="C")
-        elif array.ndim == 0:
-            fitted[key] = array.item()
-        else:
-            raise ValueError(
-                f"{name}: {key} of parameter {k} has shape {array.shape}, the parameter {p.shape}"
-            )
-    return fitted
-
-
-def in_range(optimizer: Optimizer, group: Mapping[str, Any], low: float, high: float, *names: str) -> None:
-    """Raises ValueError unless each of the named options is a number with low <= number < high."""
-    for name in names:
-        value = group[name]
-        if not isinstance(value, numbers.Real) or not low <= float(value) < high:
-            bounds = f"a number from {low:g}" if high == math.inf else f"a number in [{low:g}, {high:g})"
-            raise ValueError(f"{type(optimizer).__name__}: {name} must be {bounds}, got {value!r}")

@@ -1,4 +1,4 @@
-"""Rows of convolution and pooling. The references are the definition's sums, one Python loop an index."""
+"""Rows of convolution. The references are the definition's sums, one Python loop an index."""
 
 import itertools
 
@@ -73,58 +73,6 @@ def naive_weight_grad(x, g, kernel_size, stride=1, padding=0, dilation=1, groups
     return dw
 
 
-def naive_windows(x, kernel_size, stride, padding):
-    """The size of the output, and of each of its places the pixels in the image: (their number, m, n_C)."""
-    kernel = both(kernel_size)
-    out, *options = plan(x.shape[1:3], kernel, kernel if stride is None else stride, padding)
-    seen = {}
-    for i, j, _, _, row, column in taps(x.shape[1:3], kernel, out, *options):
-        seen.setdefault((i, j), []).append(x[:, row, column])
-    return out, {place: np.stack(pixels) for place, pixels in seen.items()}
-
-
-def naive_max_pool(x, kernel_size, stride=None, padding=0):
-    out, windows = naive_windows(x, kernel_size, stride, padding)
-    y = np.full((x.shape[0], *out, x.shape[3]), -np.inf, x.dtype)
-    for (i, j), pixels in windows.items():
-        y[:, i, j] = pixels.max(axis=0)
-    return y
-
-
-def naive_avg_pool(x, kernel_size, stride=None, padding=0, count_include_pad=True):
-    out, windows = naive_windows(x, kernel_size, stride, padding)
-    y = np.zeros((x.shape[0], *out, x.shape[3]), x.dtype)
-    for (i, j), pixels in windows.items():
-        y[:, i, j] = pixels.sum(axis=0) / (np.prod(both(kernel_size)) if count_include_pad else len(pixels))
-    return y
-
-
-def naive_avg_pool_grad(g, size, kernel_size, stride=None, padding=0, count_include_pad=True):
-    """The transpose of averaging, found by averaging each unit image."""
-    dx = np.zeros((g.shape[0], *size, g.shape[3]), g.dtype)
-    for row, column in np.ndindex(*size):
-        unit = np.zeros((1, *size, 1), g.dtype)
-        unit[0, row, column] = 1
-        share = naive_avg_pool(unit, kernel_size, stride, padding, count_include_pad)
-        dx[:, row, column] = (g * share).sum(axis=(1, 2))
-    return dx
-
-
-def naive_gather(x, index):
-    planes = x.reshape(x.shape[0], -1, x.shape[3])
-    y = np.empty(index.shape, x.dtype)
-    for m, i, j, c in np.ndindex(index.shape):
-        y[m, i, j, c] = planes[m, index[m, i, j, c], c]
-    return y
-
-
-def naive_scatter(g, index, size):
-    dx = np.zeros((g.shape[0], size[0] * size[1], g.shape[3]), g.dtype)
-    for m, i, j, c in np.ndindex(index.shape):
-        dx[m, index[m, i, j, c], c] += g[m, i, j, c]
-    return dx.reshape(g.shape[0], *size, g.shape[3])
-
-
 # note: (shape of x, shape of w, options). Filters by fours and a rest, channels 1, 3 and more, every option
 # alone and together.
 CONVOLUTIONS = {
@@ -172,43 +120,4 @@ def convolution_rows():
     yield Case("conv2d", normal((2, 4, 4, 2), (3, 3, 2, 3)), naive_conv2d, {}, "no-bias")
 
 
-# note: (shape of x, options)
-POOLINGS = {
-    "2x2": ((2, 4, 6, 3), {"kernel_size": 2}),
-    "overlapping": ((1, 7, 7, 2), {"kernel_size": 3, "stride": 2}),
-    "padded": ((1, 5, 4, 2), {"kernel_size": (3, 2), "stride": (2, 1), "padding": 1}),
-    "padded-one-side": ((1, 4, 4, 1), {"kernel_size": 3, "stride": 2, "padding": ((0, 1), (0, 1))}),
-    "same": ((1, 5, 4, 2), {"kernel_size": 3, "stride": 1, "padding": "same"}),
-    "gaps": ((1, 7, 5, 1), {"kernel_size": 1, "stride": 3}),
-    "global": ((2, 3, 4, 5), {"kernel_size": (3, 4)}),
-}
-
-
-def distinct(shape):
-    """Values at least 0.1 apart: a step of finite differences moves no maximum."""
-    return lambda rng: (0.1 * (1 + rng.permutation(int(np.prod(shape))).reshape(shape)),)
-
-
-def pooling_rows():
-    for note, (shape, options) in POOLINGS.items():
-        yield Case("max_pool2d", distinct(shape), naive_max_pool, options, note)
-        for counted in (True, False) if options.get("padding") else (True,):
-            how = {**options, "count_include_pad": counted}
-            name = note if counted else f"{note}-without-padding"
-            yield Case("avg_pool2d", normal(shape), naive_avg_pool, how, name)
-            g = naive_avg_pool(np.zeros(shape), **how).shape
-            how = {"size": shape[1:3], **how}
-            yield Case("avg_pool2d_grad", normal(g), naive_avg_pool_grad, how, name)
-
-
-def with_index(shape, index_shape, size):
-    """Data and an index that meets some places twice and some never."""
-    return lambda rng: (rng.standard_normal(shape), rng.integers(0, size[0] * size[1], index_shape))
-
-
-CASES = [
-    *convolution_rows(),
-    *pooling_rows(),
-    Case("pool_gather", with_index((2, 3, 4, 3), (2, 2, 3, 3), (3, 4)), naive_gather),
-    Case("pool_scatter", with_index((2, 2, 3, 3), (2, 2, 3, 3), (3, 4)), naive_scatter, {"size": (3, 4)}),
-]
+CASES = list(convolution_rows())

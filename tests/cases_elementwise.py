@@ -1,5 +1,7 @@
 """Rows of the elementwise ops and of the activations."""
 
+import math
+
 import numpy as np
 
 from tests.cases import Case
@@ -58,6 +60,9 @@ def softplus(x):
 
 def sigmoid(x):
     return np.exp(-np.logaddexp(0.0, -x))
+
+
+erf = np.vectorize(math.erf, otypes=[float])
 
 
 def leaky_relu(x, negative_slope=0.01):
@@ -192,6 +197,9 @@ ACTIVATIONS = [
     unary("leaky_relu", leaky_relu, apart((3, 4))),
     Case("leaky_relu", then(apart((3, 4)), 0.2), leaky_relu, note="0.2"),
     Case("leaky_relu", then(apart((3, 4)), 1.5), leaky_relu, note="steeper below 0"),
+    unary("erf", erf),
+    unary("gelu", lambda x: 0.5 * x * (1.0 + erf(x / np.sqrt(2.0)))),
+    unary("gelu_tanh", lambda x: x * sigmoid(np.sqrt(8.0 / np.pi) * (x + 0.044715 * x**3))),
     Case(
         "dropout",
         lambda rng: (rng.standard_normal((3, 4)), rng.random((3, 4)) < 0.8, 0.8),

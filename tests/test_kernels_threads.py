@@ -238,8 +238,8 @@ def test_an_edited_callee_is_compiled_again(tmp_path):
     helper = "from .compiling import kernel\n\n@kernel()\ndef factor():\n    return {}\n"
     (copy / "helper.py").write_text(helper.format(1))
     source = (copy / "pool.py").read_text()
-    assert source.count("best[c] = x[n, h0, w0, c]") == 1
-    source = source.replace("best[c] = x[n, h0, w0, c]", "best[c] = x[n, h0, w0, c] * factor()")
+    assert source.count("a[c] if better else m") == 1
+    source = source.replace("a[c] if better else m", "a[c] * factor() if better else m")
     (copy / "pool.py").write_text(
         source.replace("from .threads", "from .helper import factor\nfrom .threads")
     )

@@ -119,6 +119,52 @@ def test_repr_is_a_tree():
     )
 
 
+def test_freezing_by_pattern():  # C4W2-finetune
+    net = Net().eval()
+    assert net.freeze("hidden.*", "head") is net
+    assert [n for n, p in net.named_parameters() if p.requires_grad] == [
+        "scale",
+        "blocks.0.weight",
+        "blocks.0.bias",
+    ]
+    net.unfreeze("*.weight")
+    assert not net.hidden.bias.requires_grad
+    assert net.hidden.weight.requires_grad
+    net(ones(2, 4)).sum().backward()
+    assert net.hidden.bias.grad is None
+    assert not any(p.requires_grad for p in net.freeze().parameters())
+    assert all(p.requires_grad for p in net.unfreeze().parameters())
+    with pytest.raises(ValueError) as caught:
+        net.freeze("hiden.*")
+    assert str(caught.value) == (
+        "Net has no parameter that 'hiden.*' fits; it has scale, hidden.weight, hidden.bias, ..."
+    )
+    assert all(p.requires_grad for p in net.parameters())
+    with pytest.raises(ValueError, match="ReLU has no parameter that 'a' fits; it has none"):
+        nn.ReLU().freeze("a")
+
+
+def test_freezing_reaches_a_shared_parameter_by_each_of_its_names():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net[1].weight = net[0].weight
+    net.freeze("1")
+    assert [n for n, p in net.named_parameters() if not p.requires_grad] == ["0.weight", "1.bias"]
+
+
+def test_to_another_float_type():
+    net = Net()
+    net(ones(2, 4)).sum().backward()
+    weight = net.hidden.weight
+    assert net.to(np.float64) is net
+    assert net.hidden.weight is weight
+    assert {p.dtype for p in net.parameters()} == {p.grad.dtype for p in net.parameters()} == {np.dtype("f8")}
+    assert net.steps.dtype == np.int64
+    assert net.eval()(np.ones((2, 4))).dtype == np.float64
+    assert net.to("float32").hidden.weight.dtype == np.float32
+    with pytest.raises(TypeError, match=r"Net\.to takes a float type such as np\.float64, got int64"):
+        net.to(int)
+
+
 # ---- state
 
 

@@ -1,8 +1,6 @@
-"""Optimizers against PyTorch and the lecture. What every optimizer must do is tested on every
-optimizer that `optim` has."""
+"""What every optimizer must do, tested on every optimizer that `optim` has."""
 
 import copy
-import math
 
 import numpy as np
 import pytest
@@ -12,97 +10,46 @@ import nn
 import optim
 from autograd import Tensor
 from autograd.rows import Rows
+from tests.optimizers import NAMES, ROWS, gave, quadratic, starts, take
 
-EVERY = [
-    kind
-    for kind in vars(optim).values()
-    if isinstance(kind, type) and issubclass(kind, optim.Optimizer) and kind is not optim.Optimizer
-]
-every_optimizer = pytest.mark.parametrize("kind", EVERY)
-
-TRAJECTORIES = [
-    ("SGD", {}),
-    ("SGD", {"lr": 0.1, "weight_decay": 0.2}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5, "weight_decay": 0.1}),
-    ("SGD", {"lr": 0.1, "momentum": 0.8, "nesterov": True, "weight_decay": 0.1}),
-    ("Adam", {}),
-    ("Adam", {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-2}),
-    ("Adam", {"lr": 0.1, "weight_decay": 0.3}),
-]
+every_optimizer = pytest.mark.parametrize("name", NAMES)
+without_closure = pytest.mark.parametrize("name", [name for name in NAMES if not ROWS[name].closure])
+ELEMENTWISE = [name for name in NAMES if issubclass(getattr(optim, name), optim.Elementwise)]
 
 
-def quadratic(parameters):
-    """A bowl of another curvature along each axis, with its minimum at 1, 2, 3, ..."""
-    return sum(
-        (
-            (p - np.arange(1.0, p.size + 1).reshape(p.shape)) ** 2
-            * np.linspace(1, 2, p.size).reshape(p.shape)
-        ).sum()
-        for p in parameters
-    )
+def closure_of(parameters, optimizer, gradients):
+    """A closure that leaves these gradients; the loss is the linear function that has them."""
 
-
-def gave(kind, *arrays, **options):
-    """Parameters of these values, and an optimizer of them."""
-    parameters = [Tensor(np.asarray(a), requires_grad=True) for a in arrays]
-    return parameters, kind(parameters, **options)
-
-
-def take(steps, parameters, optimizer):
-    for _ in range(steps):
+    def closure():
         optimizer.zero_grad()
-        quadratic(parameters).backward()
-        optimizer.step()
+        loss = sum((p * g).sum() for p, g in zip(parameters, gradients) if g is not None)
+        loss.backward()
+        return loss
 
-
-@pytest.mark.parametrize(("name", "options"), TRAJECTORIES)
-def test_twenty_steps_agree_with_pytorch(name, options, torch):
-    rng = np.random.default_rng(0)
-    starts = [rng.standard_normal((3, 4)), rng.standard_normal(5), np.array(0.5)]
-    gradients = [[rng.standard_normal(a.shape) for a in starts] for _ in range(20)]
-    ours, optimizer = gave(getattr(optim, name), *starts, **options)
-    theirs = [torch.tensor(a, requires_grad=True) for a in starts]
-    wanted = getattr(torch.optim, name)(theirs, **options)
-    for step, pulled in enumerate(gradients):
-        for k, (p, q, g) in enumerate(zip(ours, theirs, pulled)):
-            absent = k == 1 and step % 3 == 1
-            p.grad, q.grad = (None, None) if absent else (Tensor(g), torch.tensor(g))
-        optimizer.step()
-        wanted.step()
-        for p, q in zip(ours, theirs):
-            np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-9, atol=1e-12)
-
-
-def test_defaults_are_pytorchs(torch):
-    for name in ("SGD", "Adam"):
-        p = torch.zeros(1, requires_grad=True)
-        theirs = getattr(torch.optim, name)([p]).defaults
-        ours = getattr(optim, name)([Tensor([0.0], requires_grad=True)]).defaults
-        assert {k: theirs[k] for k in ours} == ours
-
-
-# ---- every optimizer
+    return closure
 
 
 @every_optimizer
-def test_finds_the_minimum_of_a_quadratic(kind):
-    parameters, optimizer = gave(kind, np.zeros((2, 3)), np.zeros(4), np.array(0.0), lr=0.05)
-    take(2000, parameters, optimizer)
+def test_finds_the_minimum_of_a_quadratic(name):
+    row = ROWS[name]
+    parameters, optimizer = gave(name, *starts(name), **row.minimum)
+    take(row.steps, parameters, optimizer)
     for p in parameters:
-        np.testing.assert_allclose(p.numpy(), np.arange(1.0, p.size + 1).reshape(p.shape), atol=1e-3)
+        np.testing.assert_allclose(
+            p.numpy(), np.arange(1.0, p.size + 1).reshape(p.shape), rtol=0, atol=row.within
+        )
 
 
 @every_optimizer
-def test_keeps_shape_and_dtype_and_writes_in_place(kind):
-    starts = np.zeros((2, 3), np.float32), np.zeros((), np.float32), np.zeros((0, 3), np.float32)
-    parameters, optimizer = gave(kind, *starts, lr=np.float64(0.1))
+def test_keeps_shape_and_dtype_and_writes_in_place(name):
+    empty = np.zeros((0, 3), np.float32)
+    parameters, optimizer = gave(name, *starts(name, np.float32), empty, lr=np.float64(0.1))
     arrays = [p.numpy() for p in parameters]
     versions = [p.version for p in parameters]
     take(2, parameters, optimizer)
-    for p, array, start, version in zip(parameters, arrays, starts, versions):
+    for p, array, version in zip(parameters, arrays, versions):
         assert p.dtype == np.float32
-        assert p.shape == start.shape
+        assert p.shape == array.shape
         assert np.shares_memory(array, p.numpy()) or not p.size
         assert p.version > version
     state = optimizer.state_dict()["state"]
@@ -110,23 +57,46 @@ def test_keeps_shape_and_dtype_and_writes_in_place(kind):
 
 
 @every_optimizer
-def test_does_not_touch_the_gradients(kind):
-    parameters, optimizer = gave(kind, np.ones(3), weight_decay=0.1)
-    parameters[0].grad = gradient = Tensor([1.0, -2.0, 3.0])
-    optimizer.step()
-    optimizer.step()
-    assert parameters[0].grad is gradient
-    assert gradient.tolist() == [1.0, -2.0, 3.0]
+def test_does_not_touch_the_gradients(name):
+    parameters, optimizer = gave(name, np.ones((2, 2)))
+    kept = []
+
+    def closure():
+        parameters[0].grad = Tensor([[1.0, -2.0], [3.0, 0.5]])
+        kept.append(parameters[0].grad)
+        return (parameters[0] * parameters[0].grad).sum()
+
+    optimizer.step(closure)
+    optimizer.step(closure)
+    assert all(g.tolist() == [[1.0, -2.0], [3.0, 0.5]] for g in kept)
 
 
 @every_optimizer
-def test_state_round_trip(kind):
-    """Two runs of 5 + 5 steps, one interrupted by a state_dict, end in the same bits."""
-    starts = np.zeros((2, 3)), np.zeros(4), np.array(0.0)
-    whole, optimizer = gave(kind, *starts, lr=0.05)
+def test_step_returns_the_loss_of_the_closure_and_records_inside_it(name):
+    (p,), optimizer = gave(name, np.ones((2, 2)))
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    with autograd.no_grad():
+        assert optimizer.step(closure).item() == 4.0
+    assert p.tolist() != [[1.0, 1.0], [1.0, 1.0]]
+
+
+@every_optimizer
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1, 40])
+def test_state_round_trip_goes_on_bit_for_bit(name, dtype, scale):
+    """Two runs of 5 + 5 steps, one interrupted by a state_dict; scaled up, in the kernels."""
+    first = [np.zeros([n * scale for n in shape], dtype) for shape in ROWS[name].shapes]
+    options = {**ROWS[name].runs[-1]} if ROWS[name].runs else {}
+    whole, optimizer = gave(name, *first, **{**options, "lr": 0.05})
     take(5, whole, optimizer)
     halfway = copy.deepcopy(optimizer.state_dict())
-    resumed, other = gave(kind, *(p.numpy() for p in whole), lr=0.5)
+    resumed, other = gave(name, *(p.numpy() for p in whole), lr=0.5)
     other.load_state_dict(halfway)
     take(5, whole, optimizer)
     take(5, resumed, other)
@@ -136,10 +106,10 @@ def test_state_round_trip(kind):
 
 
 @every_optimizer
-def test_loaded_state_is_a_copy(kind):
-    one, optimizer = gave(kind, np.zeros(3))
+def test_loaded_state_is_a_copy(name):
+    one, optimizer = gave(name, np.zeros((3, 3)))
     take(2, one, optimizer)
-    two, other = gave(kind, np.zeros(3))
+    two, other = gave(name, np.zeros((3, 3)))
     other.load_state_dict(optimizer.state_dict())
     before = copy.deepcopy(optimizer.state_dict()["state"])
     take(2, two, other)
@@ -147,50 +117,100 @@ def test_loaded_state_is_a_copy(kind):
 
 
 @every_optimizer
-def test_parameters_without_gradient_stay(kind):
-    (moved, frozen), optimizer = gave(kind, np.ones(2), np.ones(2), lr=0.1)
-    moved.grad = Tensor([1.0, 1.0])
+def test_state_is_arrays_and_numbers_and_options_are_json(name):
+    import json
+
+    parameters, optimizer = gave(name, *starts(name))
+    take(3, parameters, optimizer)
+    saved = optimizer.state_dict()
+    assert all(type(v) in (int, float, np.ndarray) for s in saved["state"].values() for v in s.values())
+    through = {"state": saved["state"], "param_groups": json.loads(json.dumps(saved["param_groups"]))}
+    optimizer.load_state_dict(through)
+    take(1, parameters, optimizer)
+
+
+@without_closure
+def test_parameters_without_gradient_stay_and_start_when_they_have_one(name):
+    (moved, late), optimizer = gave(name, np.ones((2, 2)), np.ones((2, 2)), lr=0.1)
+    g = np.array([[1.0, -1.0], [2.0, 0.5]])
+    moved.grad = Tensor(g)
     optimizer.step()
-    assert frozen.tolist() == [1.0, 1.0]
-    assert moved.tolist() != [1.0, 1.0]
+    assert late.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert moved.tolist() != late.tolist()
     assert list(optimizer.state_dict()["state"]) == [0]
+    first = moved.numpy().copy()
+    moved.grad, late.grad = None, Tensor(g)
+    optimizer.step()
+    np.testing.assert_array_equal(late.numpy(), first)  # the first step of a late one is a first step
+    np.testing.assert_array_equal(moved.numpy(), first)
     optimizer.zero_grad()
-    assert moved.grad is None
+    assert late.grad is None
 
 
-@every_optimizer
-def test_groups_override_options(kind):
-    fast, slow = (Tensor([0.0], requires_grad=True) for _ in range(2))
-    optimizer = kind([{"params": [fast], "lr": 0.2}, {"params": slow}], lr=0.1)
-    fast.grad, slow.grad = Tensor([1.0]), Tensor([1.0])
+@without_closure
+def test_a_frozen_parameter_stays_and_its_state_waits(name):
+    (p,), optimizer = gave(name, np.ones((2, 2)), lr=0.1)
+    (q,), reference = gave(name, np.ones((2, 2)), lr=0.1)
+    rng = np.random.default_rng(0)
+    for step in range(6):
+        g = Tensor(rng.standard_normal((2, 2)))
+        p.grad = g
+        p.requires_grad_(step not in (2, 3))
+        optimizer.step()
+        if step not in (2, 3):
+            q.grad = g
+            reference.step()
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+@without_closure
+def test_a_group_added_later_starts_from_its_first_step(name):
+    (p,), optimizer = gave(name, np.ones((2, 2)), lr=0.1)
+    p.grad = Tensor([[1.0, 2.0], [-1.0, 0.5]])
+    optimizer.step()
+    after_one = p.numpy().copy()
+    late = Tensor(np.ones((2, 2)), requires_grad=True)
+    optimizer.add_param_group({"params": [late]})
+    late.grad = p.grad
+    optimizer.step()
+    np.testing.assert_array_equal(late.numpy(), after_one)
+    resumed = type(optimizer)([{"params": [p]}, {"params": [late]}])
+    resumed.load_state_dict(optimizer.state_dict())
+    assert list(resumed.state_dict()["state"]) == [0, 1]
+
+
+@without_closure
+def test_groups_override_options(name):
+    fast, slow = (Tensor(np.zeros((1, 1)), requires_grad=True) for _ in range(2))
+    optimizer = getattr(optim, name)([{"params": [fast], "lr": 0.02}, {"params": slow}], lr=0.01)
+    fast.grad, slow.grad = Tensor([[1.0]]), Tensor([[1.0]])
     optimizer.step()
     np.testing.assert_allclose(fast.item(), 2 * slow.item(), rtol=1e-6)
     assert [g["params"] for g in optimizer.state_dict()["param_groups"]] == [[0], [1]]
-    assert repr(optimizer).startswith(f"{kind.__name__}(\n  group 0: 1 parameters, lr=0.2")
+    assert repr(optimizer).startswith(f"{name}(\n  group 0: 1 parameters, lr=0.02")
 
 
 @every_optimizer
-def test_a_write_is_seen_by_a_backward_that_needs_the_old_value(kind):
-    (p,), optimizer = gave(kind, np.ones(2))
-    p.grad = Tensor(np.ones(2))
+def test_a_write_is_seen_by_a_backward_that_needs_the_old_value(name):
+    (p,), optimizer = gave(name, np.ones((2, 2)))
     loss = (p * p).sum()
-    optimizer.step()
+    optimizer.step(closure_of([p], optimizer, [Tensor(np.ones((2, 2)))]))
     with pytest.raises(RuntimeError, match="written in place"):
         loss.backward()
 
 
 @every_optimizer
-def test_an_empty_state_round_trip_before_any_step(kind):
-    _, optimizer = gave(kind, np.ones(2), lr=0.3)
-    _, other = gave(kind, np.ones(2))
+def test_an_empty_state_round_trip_before_any_step(name):
+    _, optimizer = gave(name, np.ones((2, 2)), lr=0.3)
+    _, other = gave(name, np.ones((2, 2)))
     other.load_state_dict(optimizer.state_dict())
     assert other.param_groups[0]["lr"] == 0.3
     assert other.state == {}
 
 
 @every_optimizer
-def test_is_copied_with_its_parameters(kind):
-    parameters, optimizer = gave(kind, np.zeros(3), lr=0.05)
+def test_is_copied_with_its_parameters(name):
+    parameters, optimizer = gave(name, np.zeros((3, 3)), lr=0.05)
     take(3, parameters, optimizer)
     twins, twin = copy.deepcopy((parameters, optimizer))
     take(3, parameters, optimizer)
@@ -198,184 +218,104 @@ def test_is_copied_with_its_parameters(kind):
     np.testing.assert_array_equal(twins[0].numpy(), parameters[0].numpy())
 
 
-def test_row_sparse_gradients_count_as_their_dense_form():
-    (p,), optimizer = gave(optim.SGD, np.ones((4, 2)), lr=1.0)
-    p.grad = Rows([1, 3, 1], np.ones((3, 2)), (4, 2))
-    optimizer.step()
-    assert p.tolist() == [[1, 1], [-1, -1], [1, 1], [0, 0]]
-
-
-# ---- the lecture's formulas
-
-
-def test_minimum_of_the_lecture():  # C2W3-tf: w^2 - 10 w + 25
-    (w,), optimizer = gave(optim.SGD, np.array(0.0), lr=0.01)
-    for step in range(1, 1001):
-        optimizer.zero_grad()
-        (w**2 - 10 * w + 25).backward()
-        optimizer.step()
-        np.testing.assert_allclose(w.item(), 5 * (1 - 0.98**step), rtol=1e-12)
-    np.testing.assert_allclose(w.item(), 4.99999999158516, rtol=1e-12)
-
-
-def test_momentum_of_the_lecture():  # C2W2-momentum: both forms agree when lr is scaled by 1 - beta
-    rng = np.random.default_rng(0)
-    beta, lr, gradients = 0.9, 0.1, rng.standard_normal((10, 3))
-    (p,), optimizer = gave(optim.SGD, np.zeros(3), lr=lr * (1 - beta), momentum=beta)
-    v, w = np.zeros(3), np.zeros(3)
-    for g in gradients:
-        v = beta * v + (1 - beta) * g
-        w = w - lr * v
-        p.grad = Tensor(g)
-        optimizer.step()
-        np.testing.assert_allclose(p.numpy(), w, rtol=1e-12)
-
-
-def test_adam_of_the_lecture():  # C2W2-adam
-    rng = np.random.default_rng(0)
-    b1, b2, eps, lr = 0.9, 0.999, 1e-8, 0.01
-    (p,), optimizer = gave(optim.Adam, np.zeros(3), lr=lr)
-    v, s, w = np.zeros(3), np.zeros(3), np.zeros(3)
-    for t in range(1, 11):
-        g = rng.standard_normal(3)
-        v, s = b1 * v + (1 - b1) * g, b2 * s + (1 - b2) * g**2
-        w = w - lr * (v / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) + eps)
-        p.grad = Tensor(g)
-        optimizer.step()
-        np.testing.assert_allclose(p.numpy(), w, rtol=1e-10)
-
-
-def test_first_step_of_adam_moves_by_lr_against_the_sign():  # C2W2-adam
-    (p,), optimizer = gave(optim.Adam, np.zeros(4), lr=0.01)
-    p.grad = Tensor(np.array([1e-3, -5.0, 1e3, 0.0]))
-    optimizer.step()
-    np.testing.assert_allclose(p.numpy(), [-0.01, 0.01, -0.01, 0], rtol=2e-5)
-
-
-def test_weight_decay_is_the_l2_penalty_under_sgd():  # C2W1-decay: W := (1 - lr lambda/m) W - lr dW
-    (p,), optimizer = gave(optim.SGD, np.array([2.0, -3.0]), lr=0.1, weight_decay=0.7 / 5)
-    p.grad = Tensor(np.array([0.5, 0.25]))
-    optimizer.step()
-    np.testing.assert_allclose(
-        p.numpy(), (1 - 0.1 * 0.7 / 5) * np.array([2.0, -3.0]) - 0.1 * np.array([0.5, 0.25])
-    )
-
-
 @every_optimizer
-def test_trains_a_network(kind):
-    autograd.seed(1)
+def test_trains_a_network(name):
     net = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
     x, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), np.array([[0], [1], [1], [0]])
-    optimizer = kind(net.parameters(), lr=0.05, **({"momentum": 0.9} if kind is optim.SGD else {}))
-    loss = nn.BCEWithLogitsLoss()
-    first = loss(net(x), y).item()
-    for _ in range(600):
+    loss_of = nn.BCEWithLogitsLoss()
+    first = loss_of(net(x), y).item()
+    faster = {"SGD": {"momentum": 0.9}, "Adadelta": {"eps": 1e-3}, "Adafactor": {"lr": 0.3}}
+    matrices = [p for p in net.parameters() if p.ndim == 2]
+    lr = {"Adadelta": 1.0, "Adagrad": 0.5, "ASGD": 0.5, "LBFGS": 1.0}.get(name, 0.05)
+    held = matrices if name == "Muon" else list(net.parameters())
+    optimizer = getattr(optim, name)(held, **{"lr": lr, **faster.get(name, {})})
+
+    def closure():
+        net.zero_grad()
+        loss = loss_of(net(x), y)
+        loss.backward()
+        return loss
+
+    for _ in range(60 if name == "LBFGS" else 1500):
+        optimizer.step(closure)
+    assert loss_of(net(x), y).item() < (0.6 if name == "Muon" else 0.1) * first
+
+
+# ---- gradients of some rows only
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_row_sparse_gradients_move_only_their_rows_as_a_dense_step_would(name):
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal((6, 2))
+    (table,), optimizer = gave(name, start, lr=0.1)
+    (dense,), reference = gave(name, start, lr=0.1)
+    values = rng.standard_normal((3, 2))
+    table.grad = Rows([1, 3, 1], values, (6, 2))
+    dense.grad = table.grad.to_dense()
+    optimizer.step()
+    reference.step()
+    used, unused = [1, 3], [0, 2, 4, 5]
+    np.testing.assert_allclose(table.numpy()[used], dense.numpy()[used], rtol=1e-12)
+    np.testing.assert_array_equal(table.numpy()[unused], start[unused])
+    for key, value in optimizer.state[table].items():
+        if isinstance(value, np.ndarray):
+            fresh = optimizer.start(start, optimizer.param_groups[0])[key]
+            np.testing.assert_array_equal(value[unused], fresh[unused])
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ELEMENTWISE and not ROWS[n].closure])
+def test_row_sparse_gradients_count_as_their_dense_form(name):
+    (table,), optimizer = gave(name, np.ones((4, 2)), lr=0.1)
+    (dense,), reference = gave(name, np.ones((4, 2)), lr=0.1)
+    table.grad = Rows([1, 3, 1], np.ones((3, 2)), (4, 2))
+    dense.grad = table.grad.to_dense()
+    optimizer.step()
+    reference.step()
+    np.testing.assert_array_equal(table.numpy(), dense.numpy())
+
+
+def test_the_cost_of_rows_does_not_depend_on_the_table():
+    """What NumPy allocates in a step over 3 rows, of a table of 100,000."""
+    import tracemalloc
+
+    for name in ("SGD", "Adam", "Adagrad"):
+        options = {"momentum": 0.9} if name == "SGD" else {}
+        (table,), optimizer = gave(name, np.ones((100_000, 8), np.float32), **options)
+        for _ in range(2):  # the first makes the state
+            table.grad = Rows([5, 7, 5], np.ones((3, 8), np.float32), table.shape)
+            tracemalloc.start()
+            optimizer.step()
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        assert peak < 50_000, name
+
+
+def test_an_embedding_trains_by_its_rows():
+    weight = Tensor(np.zeros((50, 3)), requires_grad=True)
+    optimizer = optim.Adam([weight], lr=0.1)
+    words = np.array([3, 7, 3])
+    for _ in range(200):
         optimizer.zero_grad()
-        loss(net(x), y).backward()
+        ((nn.functional.embedding(words, weight, sparse=True) - 2.0) ** 2).sum().backward()
+        assert type(weight.grad) is Rows
         optimizer.step()
-    assert loss(net(x), y).item() < 0.1 * first
+    np.testing.assert_allclose(weight.numpy()[[3, 7]], 2, atol=1e-2)
+    assert np.count_nonzero(weight.numpy()) == 6
 
 
-# ---- what bad use gets
+def test_accumulated_gradients_are_those_of_the_whole_batch():
+    x = np.random.default_rng(0).standard_normal((12, 3))
+    (a,), one = gave("Adam", np.zeros(3))
+    (b,), other = gave("Adam", np.zeros(3))
+    ((x @ a - 1) ** 2).mean().backward()
+    for part in np.split(x, 4):
+        (((part @ b - 1) ** 2).mean() / 4).backward()
+    one.step()
+    other.step()
+    np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
 
 
-def leaf(*shape):
-    return Tensor(np.ones(shape), requires_grad=True)
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "said"),
-    [
-        (list, ValueError, "got no parameters"),
-        (lambda: iter(()), ValueError, "got no parameters"),
-        (lambda: [{"params": []}], ValueError, "group 0 has no parameters"),
-        (lambda: leaf(2), TypeError, "takes a list of parameters or of groups, got one tensor"),
-        (lambda: {"params": []}, TypeError, "got one dict"),
-        (lambda: [np.ones(2)], TypeError, "parameter 0 is a ndarray, not a tensor"),
-        (
-            lambda: [("weight", leaf(2))],
-            TypeError,
-            "parameter 0 is a tuple, not a tensor: give model.parameters()",
-        ),
-        (lambda: [{"weights": [leaf(2)]}], TypeError, 'a group is a dict with "params"'),
-        (
-            lambda: [{"params": [leaf(2)], "learning_rate": 1}],
-            ValueError,
-            "has no option learning_rate, only lr",
-        ),
-        (lambda: [leaf(2) * 2], ValueError, "is the result of multiply"),
-    ],
-)
-@every_optimizer
-def test_refuses_parameters(kind, make, error, said):
-    with pytest.raises(error) as caught:
-        kind(make())
-    assert said in str(caught.value)
-
-
-@every_optimizer
-def test_refuses_a_parameter_twice(kind):
-    p, q = leaf(2), leaf(3)
-    with pytest.raises(ValueError, match=r"parameter 2 of shape \(2,\) is parameter 0 again"):
-        kind([p, q, p])
-    with pytest.raises(ValueError, match="parameter 2 .* is parameter 1 again"):
-        kind([{"params": [p, q]}, {"params": [q]}])
-
-
-@pytest.mark.parametrize(
-    ("kind", "options", "said"),
-    [
-        (optim.SGD, {"lr": -0.1}, "SGD: lr must be a number from 0, got -0.1"),
-        (optim.SGD, {"lr": math.nan}, "lr must be a number from 0, got nan"),
-        (optim.SGD, {"lr": math.inf}, "got inf"),
-        (optim.SGD, {"lr": "0.1"}, "lr must be a number from 0, got '0.1'"),
-        (optim.SGD, {"momentum": -1}, "momentum must be a number from 0"),
-        (optim.SGD, {"weight_decay": -1}, "weight_decay must be a number from 0"),
-        (optim.SGD, {"nesterov": True}, "nesterov needs momentum over 0 and dampening 0, got 0.0 and 0.0"),
-        (optim.SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "nesterov needs momentum"),
-        (optim.Adam, {"betas": (0.9, 1.0)}, "beta2 must be a number in [0, 1), got 1.0"),
-        (optim.Adam, {"betas": (-0.1, 0.9)}, "beta1 must be a number in [0, 1), got -0.1"),
-        (optim.Adam, {"betas": 0.9}, "betas must be a pair of numbers, got 0.9"),
-        (optim.Adam, {"eps": -1e-8}, "eps must be a number from 0"),
-    ],
-)
-def test_refuses_options(kind, options, said):
-    with pytest.raises(ValueError) as caught:
-        kind([leaf(2)], **options)
-    assert said in str(caught.value)
-    with pytest.raises(ValueError):
-        kind([{"params": [leaf(2)], **options}])
-
-
-@every_optimizer
-def test_refuses_a_gradient_of_another_shape(kind):
-    (p,), optimizer = gave(kind, np.ones((3, 1)))
-    p.grad = Tensor(np.ones(3))
-    with pytest.raises(ValueError, match=r"a parameter of shape \(3, 1\) has a gradient of shape \(3,\)"):
-        optimizer.step()
-
-
-def test_refuses_a_state_of_another_optimizer_or_model():
-    (p,), sgd = gave(optim.SGD, np.ones(2), momentum=0.9)
-    take(1, [p], sgd)
-    _, adam = gave(optim.Adam, np.ones(2))
-    before = copy.deepcopy(adam.state_dict())
-    with pytest.raises(
-        ValueError, match="of another optimizer than Adam: they differ in betas, dampening, eps"
-    ):
-        adam.load_state_dict(sgd.state_dict())
-    with pytest.raises(ValueError, match=r"groups of \[1\] parameters, the state_dict of \[2\]"):
-        adam.load_state_dict(gave(optim.Adam, np.ones(2), np.ones(2))[1].state_dict())
-    with pytest.raises(ValueError, match="no state_dict of an optimizer"):
-        adam.load_state_dict({"weight": np.ones(2)})
-    other, long = gave(optim.SGD, np.ones(3), momentum=0.9)
-    take(1, other, long)
-    with pytest.raises(
-        ValueError, match=r"momentum_buffer of parameter 0 has shape \(3,\), the parameter \(2,\)"
-    ):
-        sgd.load_state_dict(long.state_dict())
-    wrong = copy.deepcopy(sgd.state_dict())
-    wrong["state"][5] = {}
-    with pytest.raises(ValueError, match=r"state of parameters \[5\], which are in none of its groups"):
-        sgd.load_state_dict(wrong)
-    assert adam.state_dict() == before
+def test_quadratic_is_what_it_says():
+    p = Tensor(np.array([1.0, 2.0, 4.0]))
+    assert quadratic([p]).item() == 2.0

@@ -95,7 +95,8 @@ def undeclared(folder: str, known: set[str]) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_import_of_the_packages_is_declared(package):
-    assert not undeclared(package, declared("all"))
+    # torch is in `peers`: where a user has it, nn.weights reads .pt files through it
+    assert not undeclared(package, declared("all") | {"torch"})
 
 
 def test_every_import_of_the_tests_is_declared():

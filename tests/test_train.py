@@ -352,7 +352,7 @@ def test_summary_of_the_course_dense_network():
     assert table.parameters == 245_973
     assert table.multiply_adds == 12288 * 20 + 20 * 7 + 7 * 5 + 5 * 1
     assert [row.shape for row in table.rows] == [(1, n) for n in sizes[1:]]
-    assert re.search(r"^total +Sequential +245,973 +245,940$", str(table), re.MULTILINE)
+    assert re.search(r"^total +Sequential +245,973 +245,940 +49.3 KB$", str(table), re.MULTILINE)
 
 
 def test_summary_leaves_a_model_that_raises_as_it_was():

@@ -90,6 +90,13 @@ def test_jacobian_runs_one_backward_per_output_row():
         del registry["counted"]
 
 
+def test_second_order_where_only_one_factor_requires_grad():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 2)), rng.standard_normal((2, 3))
+    ag.check_grads(lambda w: np.tanh(np.matmul(x, w)), w)
+    ag.check_grads(lambda x: np.tanh(np.matmul(x, w)), x)
+
+
 def test_products():
     A = np.arange(9.0).reshape(3, 3)
     v = np.array([1.0, -1.0, 0.5])

@@ -93,6 +93,29 @@ def test_weights_of_ours_load_in_pytorch(tmp_path, torch, torch_net):
     assert_same_outputs(torch, model, torch_net)
 
 
+def tied():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[1].weight = model[0].weight
+    return model
+
+
+def test_one_name_of_a_shared_parameter_is_enough(tmp_path, torch):
+    from safetensors.torch import save_model
+
+    theirs = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    theirs[1].weight = theirs[0].weight
+    save_model(theirs, tmp_path / "tied.safetensors")  # writes a shared tensor once
+    model = tied()
+    nn.load_weights(model, tmp_path / "tied.safetensors")
+    np.testing.assert_array_equal(model[1].weight.numpy(), theirs[0].weight.detach().numpy())
+    assert model[1].weight is model[0].weight
+    with pytest.raises(ValueError, match="1 missing"):
+        nn.load_weights(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), tmp_path / "tied.safetensors")
+
+
+# ---- types, orders, misfits
+
+
 def test_half_precision_weights_load(tmp_path, torch):
     from safetensors.torch import save_file
 
@@ -106,11 +129,8 @@ def test_half_precision_weights_load(tmp_path, torch):
 
 
 def test_shared_weights_round_trip(tmp_path):
-    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    model[1].weight = model[0].weight
+    model, other = tied(), tied()
     nn.save_weights(model, tmp_path / "tied.safetensors")
-    other = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    other[1].weight = other[0].weight
     nn.load_weights(other, tmp_path / "tied.safetensors")
     np.testing.assert_equal(values(other), values(model))
 

@@ -23,12 +23,15 @@ PATIENCE = 1.0  # seconds of compiling before stderr says why nothing happens
 
 
 def source_key(folder: Path) -> str:
-    """A hash of the Python files in `folder`, Python's, Numba's and LLVM's versions, and this CPU."""
+    """A hash of the Python files in `folder`, Python's, Numba's and LLVM's versions, this CPU, and the
+    switches (NGRAD_SIMD, NGRAD_WINOGRAD, ...) that pick one function or another when the kernels load."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     cpu = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
-    digest.update(repr((sys.version_info[:2], numba.__version__, llvmlite.__version__, cpu)).encode())
+    switches = sorted((name, value) for name, value in os.environ.items() if name.startswith("NGRAD_"))
+    versions = sys.version_info[:2], numba.__version__, llvmlite.__version__
+    digest.update(repr((versions, cpu, switches)).encode())
     return digest.hexdigest()[:16]
 
 

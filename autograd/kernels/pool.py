@@ -1,48 +1,120 @@
-"""Pooling over channels-last images. x (N, H, W, C), y (N, OH, OW, C); every loop runs inside over contiguous
-channels.
+"""Pooling over channels-last images. x (N, H, W, C), y (N, OH, OW, C); the innermost loops run over
+contiguous channels, and each kernel goes once over the image.
+
+Windows come as tables, one an axis (`_windows`): padding, strides, ceil_mode and adaptive windows are all the
+same to the kernels. The gradients go by rows of the image and ask `_covers` which windows lie over a pixel.
+So nothing is zeroed before, no two threads add to one place, and a single image is as parallel as a batch.
 
 Max pooling hands out, beside each maximum, its place in the image's plane (h*W + w). With that index the
 family is closed under differentiation: `gather` reads at the index, `scatter` adds at it, and each is the
-other's gradient. Average pooling and its gradient are each other's gradient too. `geometry` is (kh, kw, sh,
-sw, top, left)."""
+other's gradient; `max_grad` is the scatter of an index that came from windows. Average pooling and its
+gradient are each other's gradient too."""
+
+import functools
 
 import numpy as np
 from numba import prange
 
+from . import memory as memory  # large arrays come and go: keep their pages
 from .compiling import kernel
 from .threads import chunks_of, launch
 
 
+@functools.lru_cache(256)
+def _windows(size, out, kernel, stride, pads, dilation=1, count_padding=True):
+    """The `out` windows along an axis of `size` pixels, (out, 3) int64: the first pixel inside, the end, and
+    how many pixels count. `kernel` None means adaptive: from floor(i n / out) to ceil((i + 1) n / out)."""
+    if kernel is None:
+        start = np.arange(out) * size // out
+        end = -(-np.arange(1, out + 1) * size // out)
+        return np.stack([start, end, end - start], 1)
+    start = np.arange(out) * stride - pads[0]
+    end = start + dilation * (kernel - 1) + 1
+    inside = start + -(-np.maximum(-start, 0) // dilation) * dilation
+    until = np.minimum(end, size)
+    counted = np.minimum(end, size + pads[1]) - start if count_padding else until - inside
+    return np.stack([inside, until, counted], 1)
+
+
+def _tables(size, out, kernel_size, stride, padding, dilation=(1, 1), count_padding=True):
+    """The windows along rows and columns."""
+    options = [size, out, kernel_size or (None, None), stride, padding, dilation]
+    return [_windows(*axis, count_padding) for axis in zip(*options, strict=True)]
+
+
+def _covers(windows, size):
+    """The windows over each of `size` pixels along an axis, (size, 2) int64: the first, and the end."""
+    pixels = np.arange(size)
+    return np.stack([np.searchsorted(windows[:, k], pixels, "right") for k in (1, 0)], 1)
+
+
 @kernel()
-def _max(chunk, first, last, x, y, index, geometry):
-    """The first maximum of each window wins; a NaN beats everything, so it is not lost."""
-    height, width, channels = x.shape[1], x.shape[2], x.shape[3]
-    rows, columns = y.shape[1], y.shape[2]
-    kh, kw, sh, sw, top, left = geometry
+def _max(chunk, first, last, x, y, index, rows, columns, dilation):
+    """The first maximum of each window wins; a NaN beats everything, so it is not lost. Three pixels a pass,
+    the last repeated where the window ends, so that best and place are loaded and stored less often."""
+    width, channels = x.shape[2], x.shape[3]
+    dh, dw = dilation
+    lowest = x.dtype.type(-np.inf)
     for row in range(first, last):
-        n, oh = row // rows, row % rows
-        h0, h1 = max(oh * sh - top, 0), min(oh * sh - top + kh, height)
-        for ow in range(columns):
-            w0, w1 = max(ow * sw - left, 0), min(ow * sw - left + kw, width)
+        n, oh = row // y.shape[1], row % y.shape[1]
+        for ow in range(y.shape[2]):
             best, place = y[n, oh, ow], index[n, oh, ow]
+            w0, w1 = columns[ow, 0], columns[ow, 1]
+            end = w0 + (w1 - 1 - w0) // dw * dw  # the last pixel of a row of the window
+            corner = np.int32(rows[oh, 0] * width + w0)
             for c in range(channels):
-                best[c] = x[n, h0, w0, c]
-                place[c] = h0 * width + w0
-            for h in range(h0, h1):
-                for w in range(w0, w1):
-                    values = x[n, h, w]
-                    here = np.int32(h * width + w)
+                best[c] = lowest
+                place[c] = corner
+            for h in range(rows[oh, 0], rows[oh, 1], dh):
+                for w in range(w0, w1, 3 * dw):
+                    ws, wt = min(w + dw, end), min(w + 2 * dw, end)
+                    a, b, d = x[n, h, w], x[n, h, ws], x[n, h, wt]
+                    start = h * width
+                    at_a, at_b, at_d = np.int32(start + w), np.int32(start + ws), np.int32(start + wt)
                     for c in range(channels):
-                        better = values[c] > best[c] or values[c] != values[c]
-                        best[c] = values[c] if better else best[c]
-                        place[c] = here if better else place[c]
+                        m, at = best[c], place[c]
+                        better = a[c] > m or a[c] != a[c]
+                        m, at = a[c] if better else m, at_a if better else at
+                        better = b[c] > m or b[c] != b[c]
+                        m, at = b[c] if better else m, at_b if better else at
+                        better = d[c] > m or d[c] != d[c]
+                        m, at = d[c] if better else m, at_d if better else at
+                        best[c], place[c] = m, at
 
 
 @kernel(parallel=True)
-def _max_loop(chunks, rows, x, y, index, geometry):
+def _max_loop(chunks, total, x, y, index, rows, columns, dilation):
     for i in prange(chunks):
         chunk = np.int64(i)
-        _max(chunk, chunk * rows // chunks, (chunk + 1) * rows // chunks, x, y, index, geometry)
+        first, last = chunk * total // chunks, (chunk + 1) * total // chunks
+        _max(chunk, first, last, x, y, index, rows, columns, dilation)
+
+
+@kernel()
+def _max_grad(chunk, first, last, g, index, dx, over_rows, over_columns):
+    """Each pixel takes the cotangents of those windows over it whose maximum it is."""
+    height, width, channels = dx.shape[1], dx.shape[2], dx.shape[3]
+    zero = g.dtype.type(0)
+    for row in range(first, last):
+        n, h = row // height, row % height
+        for w in range(width):
+            out = dx[n, h, w]
+            here = np.int32(h * width + w)
+            for c in range(channels):
+                out[c] = zero
+            for oh in range(over_rows[h, 0], over_rows[h, 1]):
+                for ow in range(over_columns[w, 0], over_columns[w, 1]):
+                    cotangents, place = g[n, oh, ow], index[n, oh, ow]
+                    for c in range(channels):
+                        out[c] += cotangents[c] if place[c] == here else zero
+
+
+@kernel(parallel=True)
+def _max_grad_loop(chunks, total, g, index, dx, over_rows, over_columns):
+    for i in prange(chunks):
+        chunk = np.int64(i)
+        first, last = chunk * total // chunks, (chunk + 1) * total // chunks
+        _max_grad(chunk, first, last, g, index, dx, over_rows, over_columns)
 
 
 @kernel()
@@ -59,10 +131,10 @@ def _gather(chunk, first, last, x, index, y, outside):
 
 
 @kernel(parallel=True)
-def _gather_loop(chunks, rows, x, index, y, outside):
+def _gather_loop(chunks, total, x, index, y, outside):
     for i in prange(chunks):
         chunk = np.int64(i)
-        _gather(chunk, chunk * rows // chunks, (chunk + 1) * rows // chunks, x, index, y, outside)
+        _gather(chunk, chunk * total // chunks, (chunk + 1) * total // chunks, x, index, y, outside)
 
 
 @kernel()
@@ -80,97 +152,89 @@ def _scatter(chunk, first, last, g, index, dx, outside):
 
 
 @kernel(parallel=True)
-def _scatter_loop(chunks, rows, g, index, dx, outside):
+def _scatter_loop(chunks, total, g, index, dx, outside):
     for i in prange(chunks):
         chunk = np.int64(i)
-        _scatter(chunk, chunk * rows // chunks, (chunk + 1) * rows // chunks, g, index, dx, outside)
+        _scatter(chunk, chunk * total // chunks, (chunk + 1) * total // chunks, g, index, dx, outside)
 
 
 @kernel()
-def _share(oh, ow, height, width, geometry, count_padding):
-    """The number of pixels that an average is taken over."""
-    kh, kw, sh, sw, top, left = geometry
-    if count_padding:
-        return kh * kw
-    h0, h1 = max(oh * sh - top, 0), min(oh * sh - top + kh, height)
-    w0, w1 = max(ow * sw - left, 0), min(ow * sw - left + kw, width)
-    return (h1 - h0) * (w1 - w0)
-
-
-@kernel()
-def _average(chunk, first, last, x, y, geometry, count_padding):
-    height, width, channels = x.shape[1], x.shape[2], x.shape[3]
-    rows, columns = y.shape[1], y.shape[2]
-    kh, kw, sh, sw, top, left = geometry
+def _average(chunk, first, last, x, y, rows, columns):
+    channels = x.shape[3]
     for row in range(first, last):
-        n, oh = row // rows, row % rows
-        h0, h1 = max(oh * sh - top, 0), min(oh * sh - top + kh, height)
-        for ow in range(columns):
-            w0, w1 = max(ow * sw - left, 0), min(ow * sw - left + kw, width)
+        n, oh = row // y.shape[1], row % y.shape[1]
+        for ow in range(y.shape[2]):
             total = y[n, oh, ow]
             for c in range(channels):
                 total[c] = 0
-            for h in range(h0, h1):
-                for w in range(w0, w1):
+            for h in range(rows[oh, 0], rows[oh, 1]):
+                for w in range(columns[ow, 0], columns[ow, 1]):
                     values = x[n, h, w]
                     for c in range(channels):
                         total[c] += values[c]
-            count = x.dtype.type(_share(oh, ow, height, width, geometry, count_padding))
+            count = x.dtype.type(rows[oh, 2] * columns[ow, 2])
             for c in range(channels):
                 total[c] /= count
 
 
 @kernel(parallel=True)
-def _average_loop(chunks, rows, x, y, geometry, count_padding):
+def _average_loop(chunks, total, x, y, rows, columns):
     for i in prange(chunks):
         chunk = np.int64(i)
-        _average(chunk, chunk * rows // chunks, (chunk + 1) * rows // chunks, x, y, geometry, count_padding)
+        _average(chunk, chunk * total // chunks, (chunk + 1) * total // chunks, x, y, rows, columns)
 
 
 @kernel()
-def _average_grad(chunk, first, last, g, dx, geometry, count_padding):
-    """One row of the input at a time: every window over it adds its share. A row belongs to one chunk."""
-    height, width, channels = dx.shape[1], dx.shape[2], dx.shape[3]
-    rows, columns = g.shape[1], g.shape[2]
-    kh, kw, sh, sw, top, left = geometry
+def _average_grad(chunk, first, last, g, dx, rows, columns, over_rows, over_columns):
+    height, channels = dx.shape[1], dx.shape[3]
     for row in range(first, last):
         n, h = row // height, row % height
-        for w in range(width):
+        for w in range(dx.shape[2]):
+            out = dx[n, h, w]
             for c in range(channels):
-                dx[n, h, w, c] = 0
-        lowest = max((h + top - kh) // sh + 1, 0)  # the first window whose last row reaches h
-        for oh in range(lowest, min((h + top) // sh + 1, rows)):
-            for ow in range(columns):
-                cotangents = g[n, oh, ow]
-                count = g.dtype.type(_share(oh, ow, height, width, geometry, count_padding))
-                for w in range(max(ow * sw - left, 0), min(ow * sw - left + kw, width)):
-                    out = dx[n, h, w]
+                out[c] = 0
+            for oh in range(over_rows[h, 0], over_rows[h, 1]):
+                for ow in range(over_columns[w, 0], over_columns[w, 1]):
+                    cotangents = g[n, oh, ow]
+                    count = g.dtype.type(rows[oh, 2] * columns[ow, 2])
                     for c in range(channels):
                         out[c] += cotangents[c] / count
 
 
 @kernel(parallel=True)
-def _average_grad_loop(chunks, rows, g, dx, geometry, count_padding):
+def _average_grad_loop(chunks, total, g, dx, rows, columns, over_rows, over_columns):
     for i in prange(chunks):
         chunk = np.int64(i)
-        _average_grad(
-            chunk, chunk * rows // chunks, (chunk + 1) * rows // chunks, g, dx, geometry, count_padding
-        )
+        first, last = chunk * total // chunks, (chunk + 1) * total // chunks
+        _average_grad(chunk, first, last, g, dx, rows, columns, over_rows, over_columns)
 
 
-def _geometry(kernel_size, stride, padding):
-    return (*kernel_size, *stride, padding[0][0], padding[1][0])
+def _work(pixels, tables):
+    """The sums or comparisons that pooling to so many pixels and channels takes."""
+    return int(pixels * np.prod([(windows[:, 1] - windows[:, 0]).max(initial=1) for windows in tables]))
 
 
-def max_forward(x, size, kernel_size, stride, padding):
+def max_forward(x, size, kernel_size, stride, padding, dilation=(1, 1)):
     """x (N, H, W, C) -> the maxima (N, *size, C), and their int32 places h*W + w in the plane, of the same
-    shape. Every window must hold a pixel of the image."""
+    shape. `padding` is ((top, bottom), (left, right)); `kernel_size` None pools adaptively. Every window must
+    hold a pixel of the image."""
     y = np.empty((x.shape[0], *size, x.shape[3]), x.dtype)
     index = np.empty(y.shape, np.int32)
-    rows = y.shape[0] * y.shape[1]
-    chunks = chunks_of(rows, y.size * kernel_size[0] * kernel_size[1])
-    launch(_max, _max_loop, chunks, rows, x, y, index, _geometry(kernel_size, stride, padding))
+    tables = _tables(x.shape[1:3], size, kernel_size, stride, padding, dilation)
+    total = y.shape[0] * y.shape[1]
+    launch(_max, _max_loop, chunks_of(total, _work(y.size, tables)), total, x, y, index, *tables, dilation)
     return y, index
+
+
+def max_grad(g, index, size, kernel_size, stride, padding, dilation=(1, 1)):
+    """The cotangent of x (N, *size, C) from that of the maxima, g (N, OH, OW, C), and their index. What the
+    index places outside of its window is lost."""
+    dx = np.empty((g.shape[0], *size, g.shape[3]), g.dtype)
+    tables = _tables(size, g.shape[1:3], kernel_size, stride, padding, dilation)
+    over = [_covers(windows, n) for windows, n in zip(tables, size, strict=True)]
+    total = dx.shape[0] * dx.shape[1]
+    launch(_max_grad, _max_grad_loop, chunks_of(total, _work(g.size, tables)), total, g, index, dx, *over)
+    return dx
 
 
 def gather(x, index):
@@ -198,21 +262,21 @@ def _at_index(body, loop, source, index, target, shape):
 
 
 def average(x, size, kernel_size, stride, padding, count_padding):
-    """x (N, H, W, C) -> means (N, *size, C), over kh*kw pixels with `count_padding`, else over those in the
-    image."""
+    """x (N, H, W, C) -> means (N, *size, C), over all pixels of a window with `count_padding`, else over
+    those in the image. `kernel_size` None pools adaptively."""
     y = np.empty((x.shape[0], *size, x.shape[3]), x.dtype)
-    rows = y.shape[0] * y.shape[1]
-    chunks = chunks_of(rows, y.size * kernel_size[0] * kernel_size[1])
-    geometry = _geometry(kernel_size, stride, padding)
-    launch(_average, _average_loop, chunks, rows, x, y, geometry, count_padding)
+    tables = _tables(x.shape[1:3], size, kernel_size, stride, padding, count_padding=count_padding)
+    total = y.shape[0] * y.shape[1]
+    launch(_average, _average_loop, chunks_of(total, _work(y.size, tables)), total, x, y, *tables)
     return y
 
 
 def average_grad(g, size, kernel_size, stride, padding, count_padding):
     """The cotangent of x (N, *size, C) from that of the means, g (N, OH, OW, C)."""
     dx = np.empty((g.shape[0], *size, g.shape[3]), g.dtype)
-    rows = dx.shape[0] * dx.shape[1]
-    chunks = chunks_of(rows, g.size * kernel_size[0] * kernel_size[1])
-    geometry = _geometry(kernel_size, stride, padding)
-    launch(_average_grad, _average_grad_loop, chunks, rows, g, dx, geometry, count_padding)
+    tables = _tables(size, g.shape[1:3], kernel_size, stride, padding, count_padding=count_padding)
+    over = [_covers(windows, n) for windows, n in zip(tables, size, strict=True)]
+    total = dx.shape[0] * dx.shape[1]
+    chunks = chunks_of(total, _work(g.size, tables))
+    launch(_average_grad, _average_grad_loop, chunks, total, g, dx, *tables, *over)
     return dx

@@ -7,6 +7,8 @@ import numpy as np
 
 from ..dispatch import nondiff
 from ..primitive import primitive
+from ..tensor import ops
+from .fused import LARGE, elementwise, fused
 
 nondiff(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
 nondiff(
@@ -24,9 +26,19 @@ nondiff(np.allclose, np.array_equal, np.iscomplexobj, np.isrealobj)
 
 
 @primitive(np.add)
+@fused(plain=np.add)
 def add(a, b):
     """a + b."""
     return np.add(a, b)
+
+
+def accumulate(total, part):
+    """total += part, of arrays. The engine's sums of cotangents."""
+    if total.size < LARGE or add.forward.kernel(total, part, in_place=True) is None:
+        np.add(total, part, total)
+
+
+ops.accumulate = accumulate
 
 
 @add.vjp("a")
@@ -40,6 +52,7 @@ def _(g):
 
 
 @primitive(np.subtract)
+@fused(plain=np.subtract)
 def subtract(a, b):
     """a - b."""
     return np.subtract(a, b)
@@ -51,11 +64,12 @@ def _(g):
 
 
 @subtract.vjp("b")
+@fused
 def _(g):
     return -g
 
 
-@primitive(np.multiply)
+@elementwise(np.multiply)
 def multiply(a, b):
     """a * b."""
     return np.multiply(a, b)
@@ -71,7 +85,7 @@ def _(g, a):
     return g * a
 
 
-@primitive(np.divide)
+@elementwise(np.divide)
 def divide(a, b):
     """a / b."""
     return np.divide(a, b)
@@ -150,17 +164,19 @@ def _(g, a, b):
 
 
 @primitive(np.negative)
+@fused(plain=np.negative)
 def negative(x):
     """-x."""
     return np.negative(x)
 
 
 @negative.vjp("x")
+@fused
 def _(g):
     return -g
 
 
-@primitive(np.reciprocal)
+@elementwise(np.reciprocal)
 def reciprocal(x):
     """1 / x."""
     return np.reciprocal(x)
@@ -171,7 +187,7 @@ def _(g, y):
     return -g * y * y
 
 
-@primitive(np.square)
+@elementwise(np.square)
 def square(x):
     """x squared."""
     return np.square(x)
@@ -182,7 +198,7 @@ def _(g, x):
     return g * (2.0 * x)
 
 
-@primitive(np.sqrt)
+@elementwise(np.sqrt)
 def sqrt(x):
     """The square root; its slope at 0 is infinite."""
     return np.sqrt(x)
@@ -209,7 +225,7 @@ def _(g, x):
 # ---- exponentials and logarithms
 
 
-@primitive(np.exp)
+@elementwise(np.exp)
 def exp(x):
     """e^x."""
     return np.exp(x)
@@ -220,7 +236,7 @@ def _(g, y):
     return g * y
 
 
-@primitive(np.expm1)
+@elementwise(np.expm1)
 def expm1(x):
     """e^x - 1, exact near 0."""
     return np.expm1(x)
@@ -231,7 +247,7 @@ def _(g, y):
     return g * (y + 1.0)
 
 
-@primitive(np.log)
+@elementwise(np.log)
 def log(x):
     """The natural logarithm."""
     return np.log(x)
@@ -242,7 +258,7 @@ def _(g, x):
     return g / x
 
 
-@primitive(np.log1p)
+@elementwise(np.log1p)
 def log1p(x):
     """log(1 + x), exact near 0."""
     return np.log1p(x)
@@ -344,7 +360,7 @@ def _(g, x):
     return g * np.sinh(x)
 
 
-@primitive(np.tanh)
+@elementwise(np.tanh)
 def tanh(x):
     """The hyperbolic tangent."""
     return np.tanh(x)

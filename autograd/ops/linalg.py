@@ -55,7 +55,7 @@ def _(g, b):
 @matmul.vjp("b")
 def _(g, a, b):
     if b.ndim == 2 <= a.ndim:
-        return _rows(a).T.dot(_rows(g))
+        return np.dot(_rows(a).T, _rows(g))
     if b.ndim == 1:
         return g * a if a.ndim == 1 else np.matmul(g.reshape(-1), _rows(a))
     if a.ndim == 1:

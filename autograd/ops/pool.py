@@ -1,44 +1,83 @@
+# mypy: disable-error-code="call-arg,misc"
 """Pooling over images, channels last. Two families, each closed under differentiation: reading and adding at
 an index (max pooling), and averaging and its transpose."""
 
 import numpy as np
 
 from ..primitive import primitive
-from .window import Pads, Pair, float_type, images, output_size, pair, resolve_padding
+from .window import Pair, extent, float_type, images, output_size, pair, resolve_padding
 
 
-def _options(size: Pair, kernel_size, stride, padding) -> tuple[Pair, tuple[Pair, Pair, Pads]]:
+def _options(size: Pair, kernel_size, stride, padding, dilation: Pair = (1, 1), ceil_mode=False):
     """The size of the output, and (kernel_size, stride, pads) as kernels take them."""
     kernel = pair(kernel_size, "kernel_size", 1)
     stride = kernel if stride is None else pair(stride, "stride", 1)
-    pads = resolve_padding(padding, size, kernel, stride)
-    if any(max(p) > k // 2 for p, k in zip(pads, kernel, strict=True)):
+    pads = resolve_padding(padding, size, kernel, stride, dilation)
+    if any(max(p) > k // 2 for p, k in zip(pads, extent(kernel, dilation), strict=True)):
         raise ValueError(f"padding {padding!r} is more than half of the kernel, {kernel[0]}x{kernel[1]}")
-    return output_size(size, kernel, stride, pads), (kernel, stride, pads)
+    out = output_size(size, kernel, stride, pads, dilation)
+    if ceil_mode:
+        out = tuple(map(_with_the_rest, size, extent(kernel, dilation), stride, pads, out))
+    return out, (kernel, stride, pads)
+
+
+def _with_the_rest(n, kernel, stride, pads, out):
+    """The number of windows with one more for pixels left over at the end, if it starts before the padding
+    does."""
+    rest = (n + sum(pads) - kernel) % stride
+    return out + bool(rest and out * stride < n + pads[0])
 
 
 @primitive(residuals=("index", "size"))
-def max_pool2d(x, kernel_size, stride=None, padding=0):
+def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """The maximum of each window of x (m, n_H, n_W, n_C), to (m, n_H', n_W', n_C), where
-    n' = floor((n + 2p - f) / s) + 1.
+    n' = floor((n + 2p - d(f-1) - 1) / s) + 1.
 
-    `kernel_size` and `stride` (the kernel's size by default) are numbers or pairs, `padding` as in `conv2d`;
-    padding never wins. The gradient goes to the window's maximum, to the first of equals, as in PyTorch; a
-    NaN wins. Raises ValueError for shapes that do not fit, and padding over half of the kernel. Source:
-    COURSE.md C4W1-pool."""
+    `kernel_size`, `stride` (the kernel's size by default) and `dilation` are numbers or pairs, `padding` as
+    in `conv2d`; padding never wins. With `ceil_mode` a window more takes the pixels left over at the bottom
+    and the right, unless it would start in the padding. The gradient goes to the window's maximum, to the
+    first of equals, as in PyTorch; a NaN wins. Raises ValueError for shapes that do not fit, and padding over
+    half of the kernel. Source: COURSE.md C4W1-pool."""
     from ..kernels import pool, threads
 
     x = images(x, "x")
     dtype, work = float_type(x)
-    size = x.shape[1:3]
-    out, options = _options(size, kernel_size, stride, padding)
-    y, index = pool.max_forward(threads.ready(x, work), out, *options)
+    size, dilation = x.shape[1:3], pair(dilation, "dilation", 1)
+    out, options = _options(size, kernel_size, stride, padding, dilation, ceil_mode)
+    y, index = pool.max_forward(threads.ready(x, work), out, *options, dilation)
     return y.astype(dtype, copy=False), index, size
 
 
 @max_pool2d.vjp("x")
-def _(g, index, size):
-    return pool_scatter(g, index, size)
+def _(g, index, size, kernel_size, stride, padding, dilation, ceil_mode):
+    return max_pool2d_grad(g, index, size, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+@primitive()
+def max_pool2d_grad(g, index, size, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """The cotangent of `max_pool2d`'s x, (m, *size, n_C), from that of its output, g (m, n_H', n_W', n_C),
+    and the places h * n_W + w of the maxima, an integer index of g's shape: `pool_scatter` for an index whose
+    places lie in the windows, several times as fast. Arguments and errors as in `max_pool2d`; raises
+    ValueError where g or index is not of the size that `size` gives."""
+    from ..kernels import pool, threads
+
+    g, size, dilation = images(g, "g"), pair(size, "size", 1), pair(dilation, "dilation", 1)
+    index = _places(images(index, "index"), g.shape, size)
+    dtype, work = float_type(g)
+    out, options = _options(size, kernel_size, stride, padding, dilation, ceil_mode)
+    _check_cotangent(g, out)
+    index = threads.ready(index, np.int32)
+    return pool.max_grad(threads.ready(g, work), index, size, *options, dilation).astype(dtype, copy=False)
+
+
+@max_pool2d_grad.vjp("g")
+def _(u, index):
+    return pool_gather(u, index)
+
+
+def _check_cotangent(g, out):
+    if g.shape[1:3] != out:
+        raise ValueError(f"g has shape {g.shape}, the output of such a pooling (m, {out[0]}, {out[1]}, n_C)")
 
 
 def _places(index, like, size):
@@ -94,29 +133,30 @@ def _(u, index):
 
 
 @primitive(residuals=("size",))
-def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
+def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True, ceil_mode=False):
     """The mean of each window of x (m, n_H, n_W, n_C), to (m, n_H', n_W', n_C), where
     n' = floor((n + 2p - f) / s) + 1.
 
     Padding counts as zeros; with `count_include_pad=False` (TensorFlow's and Keras's choice) the mean is over
-    the pixels of the image only. Arguments and errors as in `max_pool2d`. Source: COURSE.md C4W1-pool."""
+    the pixels of the image only. What `ceil_mode` lets a window reach beyond the padding never counts.
+    Arguments and errors as in `max_pool2d`. Source: COURSE.md C4W1-pool."""
     from ..kernels import pool, threads
 
     x = images(x, "x")
     dtype, work = float_type(x)
     size = x.shape[1:3]
-    out, options = _options(size, kernel_size, stride, padding)
+    out, options = _options(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
     y = pool.average(threads.ready(x, work), out, *options, count_padding=bool(count_include_pad))
     return y.astype(dtype, copy=False), size
 
 
 @avg_pool2d.vjp("x")
-def _(g, size, kernel_size, stride, padding, count_include_pad):
-    return avg_pool2d_grad(g, size, kernel_size, stride, padding, count_include_pad)
+def _(g, size, kernel_size, stride, padding, count_include_pad, ceil_mode):
+    return avg_pool2d_grad(g, size, kernel_size, stride, padding, count_include_pad, ceil_mode)
 
 
 @primitive()
-def avg_pool2d_grad(g, size, kernel_size, stride=None, padding=0, count_include_pad=True):
+def avg_pool2d_grad(g, size, kernel_size, stride=None, padding=0, count_include_pad=True, ceil_mode=False):
     """The cotangent of `avg_pool2d`'s x, (m, *size, n_C), from that of its output, g (m, n_H', n_W', n_C):
     each window spreads its share over its pixels. Arguments and errors as in `avg_pool2d`; raises ValueError
     where g is not of the size that `size` gives."""
@@ -125,13 +165,56 @@ def avg_pool2d_grad(g, size, kernel_size, stride=None, padding=0, count_include_
     g = images(g, "g")
     dtype, work = float_type(g)
     size = pair(size, "size", 1)
-    out, options = _options(size, kernel_size, stride, padding)
-    if g.shape[1:3] != out:
-        raise ValueError(f"g has shape {g.shape}, the output of such a pooling (m, {out[0]}, {out[1]}, n_C)")
+    out, options = _options(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    _check_cotangent(g, out)
     dx = pool.average_grad(threads.ready(g, work), size, *options, count_padding=bool(count_include_pad))
     return dx.astype(dtype, copy=False)
 
 
 @avg_pool2d_grad.vjp("g")
-def _(u, kernel_size, stride, padding, count_include_pad):
-    return avg_pool2d(u, kernel_size, stride, padding, count_include_pad)
+def _(u, kernel_size, stride, padding, count_include_pad, ceil_mode):
+    return avg_pool2d(u, kernel_size, stride, padding, count_include_pad, ceil_mode)
+
+
+_ADAPTIVE = None, (None, None), (None, None), True  # kernel_size, stride, padding, count_padding
+
+
+def _checked_size(x, output_size):
+    if 0 in x.shape[1:3]:
+        raise ValueError(f"x has shape {x.shape}: an image without pixels has no mean")
+    return pair(output_size, "output_size", 1)
+
+
+@primitive(residuals=("size",))
+def adaptive_avg_pool2d(x, output_size):
+    """The means of x (m, n_H, n_W, n_C) over a grid of `output_size` windows, to (m, *output_size, n_C):
+    window i goes from floor(i n / n') to ceil((i + 1) n / n'), so neighbours may share pixels. `output_size`
+    is a number or a pair; 1 is global average pooling. Raises ValueError for an image without pixels. Lin et
+    al. 2013, "Network in network"."""
+    from ..kernels import pool, threads
+
+    x = images(x, "x")
+    dtype, work = float_type(x)
+    y = pool.average(threads.ready(x, work), _checked_size(x, output_size), *_ADAPTIVE)
+    return y.astype(dtype, copy=False), x.shape[1:3]
+
+
+@adaptive_avg_pool2d.vjp("x")
+def _(g, size):
+    return adaptive_avg_pool2d_grad(g, size)
+
+
+@primitive()
+def adaptive_avg_pool2d_grad(g, size):
+    """The cotangent of `adaptive_avg_pool2d`'s x, (m, *size, n_C), from that of its output."""
+    from ..kernels import pool, threads
+
+    g = images(g, "g")
+    dtype, work = float_type(g)
+    dx = pool.average_grad(threads.ready(g, work), pair(size, "size", 1), *_ADAPTIVE)
+    return dx.astype(dtype, copy=False)
+
+
+@adaptive_avg_pool2d_grad.vjp("g")
+def _(u, g):
+    return adaptive_avg_pool2d(u, g.shape[1:3])

@@ -4,10 +4,12 @@ Forwards call `ufunc.reduce`, which is what `np.sum` and `np.max` call after two
 """
 
 import math
+from functools import cache
 
 import numpy as np
 
 from ..primitive import primitive
+from .fused import LARGE
 from .selection import where
 
 
@@ -24,16 +26,53 @@ def _count(shape, reduced):
     return math.prod(shape) // max(math.prod(reduced.shape), 1)
 
 
+def _stretched(g, shape):
+    """`np.broadcast_to`, whose own four microseconds are longer than filling a small array takes."""
+    if not isinstance(g, (np.ndarray, np.generic)) or math.prod(shape) > 4096:
+        return np.broadcast_to(g, shape)
+    filled = np.empty(shape, g.dtype)
+    filled[...] = g
+    return filled
+
+
+def _kernel_for(a):
+    """The kernels, where they are faster than NumPy: large float32 arrays in C order. Else None."""
+    large = type(a) is np.ndarray and a.size >= LARGE and a.dtype == np.float32 and a.flags.c_contiguous
+    return _kernels() if large else None
+
+
+@cache
+def _kernels():
+    from ..kernels import reduce
+
+    return reduce
+
+
+def _total(a, axis, keepdims):
+    """`np.add.reduce`, on two threads where that pays."""
+    if (kernels := _kernel_for(a)) and (split := kernels.axes_of(a.shape, axis)):
+        total = kernels.total(a, *split)
+        if total is not None:
+            return total.reshape(_reduced_shape(a.shape, axis, keepdims))
+    return np.add.reduce(a, axis=axis, keepdims=keepdims)
+
+
+def _reduced_shape(shape, axis, keepdims):
+    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = {i % len(shape) for i in axes}
+    return tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdims or i not in axes)
+
+
 @primitive(np.sum, residuals=("shape",))
 def sum_(a, axis=None, keepdims=False):
     """The sum over axes."""
     a = np.asarray(a)
-    return np.add.reduce(a, axis=axis, keepdims=keepdims), a.shape
+    return _total(a, axis, keepdims), a.shape
 
 
 @sum_.vjp("a")
 def _(g, axis, keepdims, shape):
-    return np.broadcast_to(_expand(g, shape, axis, keepdims), shape)
+    return _stretched(_expand(g, shape, axis, keepdims), shape)
 
 
 @primitive(np.mean, residuals=("shape",))
@@ -42,13 +81,13 @@ def mean(a, axis=None, keepdims=False):
     a = np.asarray(a)
     if a.dtype.kind not in "fc" or a.dtype.itemsize < 4 or not a.size:
         return np.mean(a, axis=axis, keepdims=keepdims), a.shape
-    total = np.add.reduce(a, axis=axis, keepdims=keepdims)
+    total = _total(a, axis, keepdims)
     return total / _count(a.shape, total), a.shape
 
 
 @mean.vjp("a")
 def _(g, axis, keepdims, shape):
-    return np.broadcast_to(_expand(g / _count(shape, g), shape, axis, keepdims), shape)
+    return _stretched(_expand(g / _count(shape, g), shape, axis, keepdims), shape)
 
 
 @primitive(np.var)
@@ -78,8 +117,26 @@ def _(g, a, y, axis, ddof, keepdims):
 # ---- extremes
 
 
+def _extreme(ufunc, sign, a, axis, keepdims):
+    width = _row(a, axis)
+    if width:
+        return _kernels().extremes(a, width, sign).reshape(_reduced_shape(a.shape, axis, keepdims))
+    return ufunc.reduce(a, axis=axis, keepdims=keepdims)
+
+
+def _row(a, axis):
+    """How many elements of a row are reduced to one, where the kernels do that; else 0."""
+    if (kernels := _kernel_for(a)) and (split := kernels.axes_of(a.shape, axis)):
+        outer, reduced, inner = split
+        return reduced if inner == 1 and outer >= 32 else 0
+    return 0
+
+
 def _shared(g, a, y, axis, keepdims):
     """The derivative handed to the elements that equal the extreme, in equal shares."""
+    width = _row(a, axis)
+    if width and type(g) is np.ndarray and g.dtype == np.float32:
+        return _kernels().share(np.ascontiguousarray(g), a, y, width)
     chosen = (a == _expand(y, a.shape, axis, keepdims)).astype(a.dtype)
     return _expand(g, a.shape, axis, keepdims) * (chosen / np.sum(chosen, axis=axis, keepdims=True))
 
@@ -87,7 +144,7 @@ def _shared(g, a, y, axis, keepdims):
 @primitive(np.max, np.amax)
 def max_(a, axis=None, keepdims=False):
     """The largest element over axes; equal ones share its derivative equally."""
-    return np.maximum.reduce(a, axis=axis, keepdims=keepdims)
+    return _extreme(np.maximum, 1, a, axis, keepdims)
 
 
 @max_.vjp("a")
@@ -98,7 +155,7 @@ def _(g, a, y, axis, keepdims):
 @primitive(np.min, np.amin)
 def min_(a, axis=None, keepdims=False):
     """The smallest element over axes; equal ones share its derivative equally."""
-    return np.minimum.reduce(a, axis=axis, keepdims=keepdims)
+    return _extreme(np.minimum, -1, a, axis, keepdims)
 
 
 @min_.vjp("a")

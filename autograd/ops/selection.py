@@ -6,6 +6,7 @@ Equal values share the derivative; at a limit of `clip` it passes, as in PyTorch
 import numpy as np
 
 from ..primitive import primitive
+from .fused import elementwise, fused
 
 _WORDS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
 
@@ -13,6 +14,10 @@ _WORDS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
 @primitive(np.where)
 def where(condition, a, b):
     """a where the condition holds, b elsewhere. What is not chosen gets the cotangent 0, always."""
+    return _select(condition, a, b)
+
+
+def _where(condition, a, b):
     large = isinstance(condition, np.ndarray) and condition.dtype == bool and condition.size > 1000
     if large and isinstance(a, np.ndarray) and a.dtype in _WORDS and a.shape == condition.shape:
         alike = isinstance(b, np.ndarray) and b.dtype == a.dtype and b.shape == a.shape
@@ -33,6 +38,11 @@ def _where_by_bits(mask, a, b):
     return bits.view(a.dtype)
 
 
+@fused(plain=_where)
+def _select(condition, a, b):
+    return np.where(condition, a, b)
+
+
 @where.vjp("a")
 def _(g, condition):
     return where(condition, g, 0.0)
@@ -43,7 +53,7 @@ def _(g, condition):
     return where(np.logical_not(condition), g, 0.0)
 
 
-@primitive(np.maximum)
+@elementwise(np.maximum)
 def maximum(a, b):
     """The larger of a and b; where they are equal each gets half of the derivative."""
     return np.maximum(a, b)
@@ -59,7 +69,7 @@ def _(g, a, b):
     return where(a == b, 0.5 * g, where(b > a, g, 0.0))
 
 
-@primitive(np.minimum)
+@elementwise(np.minimum)
 def minimum(a, b):
     """The smaller of a and b; where they are equal each gets half of the derivative."""
     return np.minimum(a, b)
@@ -83,19 +93,31 @@ def clip(a, a_min=None, a_max=None, min=None, max=None):
         raise ValueError(
             "limits are given by position (or as a_min, a_max) and again as min, max: give them once"
         )
-    return np.clip(a, a_min if min is None else min, a_max if max is None else max)
+    low, high = a_min if min is None else min, a_max if max is None else max
+    if isinstance(a, np.ndarray) and a.dtype.kind == "f":
+        return _limited(a, -np.inf if low is None else low, np.inf if high is None else high)
+    return np.clip(a, low, high)
+
+
+@fused
+def _limited(a, low, high):
+    return np.minimum(np.maximum(a, low), high)
+
+
+@fused
+def _where_equal(g, y, a):
+    return where(y == a, g, 0.0)
 
 
 @clip.vjp("a", "a_min", "a_max", "min", "max")
 def _(g, a, a_min, a_max, min, max, y, needs):
-    inside = y == a
-    clipped = where(inside, 0.0, g) if any(needs[1:]) else None
+    clipped = where(y == a, 0.0, g) if any(needs[1:]) else None
     limits = (a_min, a_max, min, max)
     slopes = [
-        where(y == limit, clipped, 0.0) if need else None
+        _where_equal(clipped, y, limit) if need else None
         for limit, need in zip(limits, needs[1:], strict=True)
     ]
-    return [where(inside, g, 0.0) if needs[0] else None, *slopes]
+    return [_where_equal(g, y, a) if needs[0] else None, *slopes]
 
 
 # ---- copies, types and complex parts
@@ -104,7 +126,12 @@ def _(g, a, a_min, a_max, min, max, y, needs):
 @primitive(np.copy, np.positive)
 def clone(x):
     """A copy that shares no memory with x."""
-    return np.array(x, copy=True)
+    return _copied(x)
+
+
+@fused(plain=np.array)
+def _copied(x):
+    return x
 
 
 @clone.vjp("x")

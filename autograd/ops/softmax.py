@@ -1,9 +1,30 @@
 """Softmax, its logarithm, and the two cross-entropies fused with their activation. Classes come last."""
 
+from functools import cache
+
 import numpy as np
 
 from ..primitive import primitive
 from .activation import sigmoid
+
+KERNEL = 1 << 12  # elements from which the kernels pay off
+
+
+@cache
+def _kernels():
+    from ..kernels import softmax
+
+    return softmax
+
+
+def _by_rows(axis, *arrays):
+    """Whether the kernels are for these: float32 rows one after the other, and enough of them."""
+    x = arrays[-1]
+    return (
+        x.size >= KERNEL
+        and axis in (-1, x.ndim - 1)
+        and all(type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
+    )
 
 
 def _below_zero(x, axis):
@@ -14,6 +35,8 @@ def _below_zero(x, axis):
 @primitive()
 def softmax(x, axis=-1):
     """e^x / sum(e^x) along an axis (COURSE.md C2W3-softmax)."""
+    if _by_rows(axis, x):
+        return _kernels().softmax(x)
     e = np.exp(_below_zero(x, axis))
     e /= np.add.reduce(e, axis=axis, keepdims=True)
     return e
@@ -21,22 +44,28 @@ def softmax(x, axis=-1):
 
 @softmax.vjp("x")
 def _(g, y, axis):
+    if _by_rows(axis, g, y):
+        return _kernels().softmax_grad(g, y)
     return y * (g - np.sum(g * y, axis=axis, keepdims=True))
 
 
 @primitive()
 def log_softmax(x, axis=-1):
     """log(softmax(x)), without overflow."""
+    if _by_rows(axis, x):
+        return _kernels().log_softmax(x)
     z = _below_zero(x, axis)
     return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
 
 
 @log_softmax.vjp("x")
 def _(g, y, axis):
+    if _by_rows(axis, g, y):
+        return _kernels().log_softmax_grad(g, y)
     return g - np.exp(y) * np.sum(g, axis=axis, keepdims=True)
 
 
-@primitive(residuals=("e", "total"))
+@primitive(residuals=("top", "total"))
 def softmax_cross_entropy(logits, labels):
     """-sum(p log softmax(logits)) of each example; its derivative is softmax(logits) - p (C2W3-softmax).
 
@@ -45,25 +74,36 @@ def softmax_cross_entropy(logits, labels):
     for shapes that do not fit and labels out of range, TypeError for class numbers that are not integers.
     """
     labels = _checked(logits, labels)
-    z = np.subtract(logits, np.maximum.reduce(logits, axis=-1, keepdims=True), order="C")
-    if labels.ndim == z.ndim:
-        loss = -np.sum(labels * z, axis=-1)
+    classes = labels.ndim < logits.ndim
+    if classes and logits.dtype == np.float32 and labels.size:
+        found = _kernels().cross_entropy(logits, labels)
+        if found is None:
+            _out_of_range(labels, logits.shape[-1])
+        return found
+    top = np.maximum.reduce(logits, axis=-1, keepdims=True)
+    z = np.subtract(logits, top, order="C")
+    if classes:
+        loss = -_at_labels(z, labels).reshape(labels.shape)
         total = np.add.reduce(np.exp(z, out=z), axis=-1)
-        return loss + np.log(total) * np.sum(labels, axis=-1), z, total
-    loss = -_at_labels(z, labels)
+        return loss + np.log(total), top[..., 0], total
+    loss = -np.sum(labels * z, axis=-1)
     total = np.add.reduce(np.exp(z, out=z), axis=-1)
-    return loss.reshape(labels.shape) + np.log(total), z, total
+    return loss + np.log(total) * np.sum(labels, axis=-1), top[..., 0], total
 
 
 @softmax_cross_entropy.vjp("logits")
-def _(g, logits, labels, e, total):
+def _(g, logits, labels, top, total):
     labels = _as_labels(logits, labels)
+    if labels.ndim < logits.ndim and logits.dtype == np.float32 and labels.size:
+        return _kernels().cross_entropy_grad(g, logits, labels, top, total)
+    e = np.subtract(logits, top[..., None], order="C")
+    np.exp(e, out=e)
     if labels.ndim == e.ndim:
         return e * (g * np.sum(labels, axis=-1) / total)[..., None] - labels * g[..., None]
-    slopes = np.multiply(e, (g / total)[..., None], order="C")
-    flat = slopes.reshape(-1, slopes.shape[-1])
+    e *= (g / total)[..., None]
+    flat = e.reshape(-1, e.shape[-1])
     flat[np.arange(len(flat)), labels.ravel()] -= g.ravel()
-    return slopes
+    return e
 
 
 @softmax_cross_entropy.twin
@@ -104,10 +144,15 @@ def _checked(logits, labels):
             raise TypeError(
                 f"labels that are class numbers must be integers, got {labels.dtype}: use astype(int)"
             )
-        if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-            wrong = labels[(labels < 0) | (labels >= classes)].flat[0]
-            raise ValueError(f"labels must lie in 0..{classes - 1}, got {wrong}")
+        outside = logits.dtype != np.float32 and labels.size  # the kernel sees it by itself
+        if outside and not 0 <= labels.min() <= labels.max() < classes:
+            _out_of_range(labels, classes)
     return labels
+
+
+def _out_of_range(labels, classes):
+    wrong = labels[(labels < 0) | (labels >= classes)].flat[0]
+    raise ValueError(f"labels must lie in 0..{classes - 1}, got {wrong}")
 
 
 @primitive()

@@ -1,5 +1,6 @@
 """What layers ask of their arguments and inputs. An error names the layer, what it needs and what it got."""
 
+import numbers
 import operator
 
 import numpy as np
@@ -18,7 +19,14 @@ def positive(layer, **sizes) -> None:
             raise ValueError(f"{type(layer).__name__}: {name} must be an int of at least 1, got {size!r}")
 
 
-_AXES = {4: "(m, n_H, n_W, n_C)"}
+def number(layer, name: str, value) -> float:
+    """The value as a float. Raises TypeError unless it is one real number."""
+    if not isinstance(value, numbers.Real):
+        raise TypeError(f"{type(layer).__name__}: {name} is a number, got {value!r}")
+    return float(value)
+
+
+_AXES = {3: "(m, T, n_C)", 4: "(m, n_H, n_W, n_C)", 5: "(m, n_D, n_H, n_W, n_C)"}
 
 
 def fits(layer, x, weight, size: int, what: str, ndim: int | None = None) -> None:

@@ -1,23 +1,35 @@
-"""Modules made of a row of modules."""
+"""Modules made of modules."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
 
 from ..module import Module
 
 
-class Sequential(Module):
-    """Calls modules one after the other. Sequential(a, b, ...) names them "0", "1", ...; Sequential({"conv":
-    a, ...}) by the keys. A slice is a Sequential that shares them."""
+class _Row(Module):
+    """Modules in a row, named "0", "1", ... or by the keys of a dict."""
 
     def __init__(self, *modules):
         super().__init__()
-        named = (
-            modules[0].items()
-            if len(modules) == 1 and isinstance(modules[0], Mapping)
-            else enumerate(modules)
-        )
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            named: Iterable = modules[0].items()
+        else:
+            named = enumerate(modules)
         for name, module in named:
             _add(self, str(name), module)
+
+    def __len__(self):
+        return sum(1 for _ in self.children())
+
+    def __iter__(self):
+        return self.children()
+
+
+class Sequential(_Row):
+    """Calls modules one after the other. Sequential(a, b, ...) names them "0", "1", ...; Sequential({"conv":
+    a, ...}) by the keys. A slice is a Sequential that shares them."""
 
     def forward(self, x):
         for module in self.children():
@@ -29,16 +41,19 @@ class Sequential(Module):
         _add(self, str(len(self)), module)
         return self
 
-    def __len__(self):
-        return sum(1 for _ in self.children())
-
-    def __iter__(self):
-        return self.children()
+    def extend(self, modules: Iterable[Module]) -> "Sequential":
+        """Adds modules at the end; returns self."""
+        for module in modules:
+            self.append(module)
+        return self
 
     def __getitem__(self, index):
         if isinstance(index, slice):
             return Sequential(dict(list(self.named_children())[index]))
         return list(self.children())[index]
+
+    def __setitem__(self, index: int, module):
+        _add(self, [name for name, _ in self.named_children()][index], module)
 
 
 class ModuleList(Module):
@@ -74,6 +89,120 @@ class ModuleList(Module):
         _add(self, str(range(len(self))[index]), module)
 
 
+class ModuleDict(Module):
+    """A dict whose modules are trained and saved under their keys; what is done with them, `forward` of the
+    owner says. ModuleDict({"image": a, "text": b})."""
+
+    def __init__(self, modules: Mapping[str, Module] | None = None):
+        super().__init__()
+        self.update(modules or {})
+
+    def update(self, modules: Mapping[str, Module]) -> None:
+        """Adds modules, or replaces those of the same keys."""
+        for name, module in modules.items():
+            self[name] = module
+
+    def keys(self) -> list[str]:
+        """The keys, in the order in which they came."""
+        return [name for name, _ in self.named_children()]
+
+    def values(self) -> list[Module]:
+        """The modules, in the order of their keys."""
+        return list(self.children())
+
+    def items(self) -> list[tuple[str, Module]]:
+        """Keys and modules."""
+        return list(self.named_children())
+
+    def __len__(self):
+        return len(self.keys())
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def __contains__(self, name):
+        return name in self.keys()
+
+    def __getitem__(self, name: str) -> Module:
+        found = dict(self.named_children())
+        if name not in found:
+            raise KeyError(f"ModuleDict has no module {name!r}, only {', '.join(found)}")
+        return found[name]
+
+    def __setitem__(self, name: str, module):
+        _add(self, name, module)
+
+    def __delitem__(self, name: str):
+        self[name]
+        delattr(self, name)
+
+
+class Residual(Module):
+    """y = body(x) + x, or body(x) + shortcut(x) where the shapes differ: the block of ResNets and
+    Transformers.
+
+    Residual(body, shortcut=None), named "body" and "shortcut". Raises ValueError where the sum would
+    broadcast. He et al. 2015; COURSE.md C4W2-resblock."""
+
+    body: Module
+    shortcut: Module | None
+
+    def __init__(self, body, shortcut=None):
+        super().__init__()
+        _add(self, "body", body)
+        self.shortcut = None
+        if shortcut is not None:
+            _add(self, "shortcut", shortcut)
+
+    def forward(self, x):
+        y, kept = self.body(x), x if self.shortcut is None else self.shortcut(x)
+        if y.shape != kept.shape:
+            raise ValueError(
+                f"Residual: the body gives {y.shape}, the shortcut {kept.shape}: give a shortcut that "
+                "fits, such as a 1x1 convolution"
+            )
+        return y + kept
+
+
+class Parallel(_Row):
+    """Calls each module with the same input: x -> (a(x), b(x), ...). Parallel(a, b, ...), or a dict."""
+
+    def forward(self, *inputs):
+        return tuple(module(*inputs) for module in self.children())
+
+
+class Concat(_Row):
+    """Calls each module with the same input and puts the outputs side by side along the last axis: (m, n_H,
+    n_W, n_C_1 + n_C_2 + ...), as in an Inception block. Concat(a, b, ...), or a dict. Raises ValueError where
+    their other axes differ. Szegedy et al. 2014; COURSE.md C4W2-inception."""
+
+    def forward(self, *inputs):
+        outputs = [module(*inputs) for module in self.children()]
+        if len({y.shape[:-1] for y in outputs}) != 1:
+            shapes = ", ".join(
+                f"{name} {y.shape}" for (name, _), y in zip(self.named_children(), outputs, strict=True)
+            )
+            raise ValueError(f"Concat: the outputs must agree but for the last axis, got {shapes or 'none'}")
+        return np.concatenate(outputs, axis=-1)
+
+
+class Lambda(Module):
+    """A function as a module: Lambda(lambda x: x * 2). It has no parameters; what is to be pickled must be
+    importable by name."""
+
+    def __init__(self, function: Callable[..., Any]):
+        super().__init__()
+        if not callable(function) or isinstance(function, Module):
+            raise TypeError(f"Lambda takes a function, got {type(function).__name__}")
+        self.function = function
+
+    def forward(self, *inputs):
+        return self.function(*inputs)
+
+    def extra_repr(self):
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+
 def _add(container, name, module):
     if not isinstance(module, Module):
         what = module.__name__ if isinstance(module, type) else type(module).__name__
@@ -83,8 +212,13 @@ def _add(container, name, module):
             else "a layer, such as nn.ReLU()"
         )
         raise TypeError(f"{type(container).__name__} holds modules, got {what} at {name}: give {instead}")
-    if "." in name or (not isinstance(getattr(container, name, None), (Module, type(None)))):
+    if (
+        not isinstance(name, str)
+        or not name
+        or "." in name
+        or (not isinstance(getattr(container, name, None), (Module, type(None))))
+    ):
         raise ValueError(
-            f"{type(container).__name__} cannot name a module {name!r}: the name is dotted or taken"
+            f"{type(container).__name__} cannot name a module {name!r}: the name is empty, dotted or taken"
         )
     setattr(container, name, module)

@@ -1,0 +1,124 @@
+"""The transforms of Winograd convolution as the paper writes them, and as intrinsics made of these lines."""
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from . import simd
+from .simd import LANES
+
+
+def input_points(d):
+    """B^T d, for six values."""
+    a, b, c, e = d[4] - d[2] * 4.0, d[3] - d[1] * 4.0, d[4] - d[2], (d[3] - d[1]) * 2.0
+    first, last = d[0] * 4.0 - d[2] * 5.0 + d[4], d[1] * 4.0 - d[3] * 5.0 + d[5]
+    return [first, a + b, a - b, c + e, c - e, last]
+
+
+def output_points(m):
+    """A^T m, for six values."""
+    s, d, s2, d2 = m[1] + m[2], m[1] - m[2], m[3] + m[4], m[3] - m[4]
+    return [m[0] + s + s2, d + d2 * 2.0, s + s2 * 4.0, d + d2 * 8.0 + m[5]]
+
+
+def cotangent_points(y):
+    """A y, for four values."""
+    even, odd, even2, odd2 = y[0] + y[2], y[1] + y[3], y[0] + y[2] * 4.0, (y[1] + y[3] * 4.0) * 2.0
+    return [y[0], even + odd, even - odd, even2 + odd2, even2 - odd2, y[3]]
+
+
+def filter_points(w):
+    """G w, for three values."""
+    even, even2, odd2 = (w[0] + w[2]) * (-1 / 6), w[0] * (1 / 24) + w[2] * (1 / 6), w[1] * (1 / 12)
+    return [w[0] * 0.25, even - w[1] * (1 / 6), even + w[1] * (1 / 6), even2 + odd2, even2 - odd2, w[2]]
+
+
+def filter_cotangent_points(u):
+    """G^T u, for six values."""
+    s, d, s2, d2 = u[1] + u[2], u[2] - u[1], u[3] + u[4], u[3] - u[4]
+    middle = d * (1 / 6) + d2 * (1 / 12)
+    return [u[0] * 0.25 - s * (1 / 6) + s2 * (1 / 24), middle, (s2 - s) * (1 / 6) + u[5]]
+
+
+class _Vector:
+    """An LLVM vector with Python's operators, so that the formulas above are the code."""
+
+    def __init__(self, b, value):
+        self.b, self.value = b, value
+
+    def __add__(self, other):
+        return _Vector(self.b, self.b.fadd(self.value, other.value, flags=("contract",)))
+
+    def __sub__(self, other):
+        return _Vector(self.b, self.b.fsub(self.value, other.value, flags=("contract",)))
+
+    def __mul__(self, number):
+        factor = ir.Constant(simd.VECTOR, [float(np.float32(number))] * LANES)
+        return _Vector(self.b, self.b.fmul(self.value, factor, flags=("contract",)))
+
+
+def _transform(points, size, biased=False):
+    """An intrinsic that applies `points` to the columns and then the rows of a tile of size x size pixels.
+
+    transform(source, source_offsets, target, target_offsets, bias, channels), all of them addresses but the
+    last: pixel t is at source + 4 * source_offsets[t], and has `channels` >= LANES channels, so the last
+    vector of them may overlap the one before it. The bias is read, and added to every result, if `biased`."""
+    name = f"ngrad_{points.__name__}_{simd.NAME}"
+
+    def define(module):
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [simd.I64] * 6), name)
+        function.linkage = "linkonce_odr"
+        function.attributes.add("noinline")
+        function.attributes.add("nounwind")
+        source, source_offsets, target, target_offsets, bias, channels = function.args
+        entry, loop, done = (function.append_basic_block(s) for s in ("entry", "loop", "done"))
+        b = ir.IRBuilder(entry)
+        whole = lambda n: ir.Constant(simd.I64, n)
+        tables = {o: b.inttoptr(o, simd.I64.as_pointer()) for o in (source_offsets, target_offsets)}
+        last = b.sub(channels, whole(LANES))
+        b.branch(loop)
+
+        b.position_at_end(loop)
+        k = b.phi(simd.I64)
+        here = b.select(b.icmp_signed("<", k, last), k, last)
+
+        def vector_at(base, element):
+            return b.inttoptr(b.add(base, b.shl(element, whole(2))), simd.VECTOR.as_pointer())
+
+        def pixel(base, offsets, t):
+            return vector_at(base, b.add(b.load(b.gep(tables[offsets], [whole(t)])), here))
+
+        columns = []
+        for j in range(size):
+            places = [pixel(source, source_offsets, i * size + j) for i in range(size)]
+            columns.append(points([_Vector(b, b.load(p, align=4)) for p in places]))
+        results = [value for row in zip(*columns, strict=True) for value in points(row)]
+        if biased:
+            added = _Vector(b, b.load(vector_at(bias, here), align=4))
+            results = [value + added for value in results]
+        for t, result in enumerate(results):
+            b.store(result.value, pixel(target, target_offsets, t), align=4)
+        after = b.add(k, whole(LANES))
+        k.add_incoming(whole(0), entry)
+        k.add_incoming(after, loop)
+        b.cbranch(b.icmp_signed("<", after, channels), loop, done)
+        b.position_at_end(done)
+        b.ret_void()
+        return function
+
+    def transform(typingctx, source, source_offsets, target, target_offsets, bias, channels):
+        def codegen(context, b, signature, arguments):
+            b.call(b.module.globals.get(name) or define(b.module), arguments)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 6), codegen
+
+    return intrinsic(transform)
+
+
+transform_input = _transform(input_points, 6)
+transform_output = _transform(output_points, 6, biased=True)
+transform_cotangent = _transform(cotangent_points, 4)
+transform_filter = _transform(filter_points, 3)
+transform_filter_cotangent = _transform(filter_cotangent_points, 6)
