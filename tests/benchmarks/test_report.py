@@ -99,7 +99,7 @@ def test_json_round_trip(tmp_path):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["engin"], "no group engin; there are engine, startup"),
+        (["engin"], "no group engin; there are engine, optim, startup"),
         (["--peers", "torch,theano"], "no peer theano; there are torch, mygrad, hips"),
         (["--threads", "0"], "--threads 0: at least 1"),
         (["--compare", "/nowhere.json"], "--compare: "),
