@@ -16,6 +16,8 @@ from nn import data
 from nn.__main__ import main
 from nn.models import LeNet5
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

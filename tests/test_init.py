@@ -10,6 +10,8 @@ import nn
 from nn import init
 from tests.layer_table import all_rows
 
+pytestmark = pytest.mark.slow
+
 N = 60_000  # numbers in the matrix below
 
 

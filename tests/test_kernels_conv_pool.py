@@ -8,6 +8,8 @@ from autograd import Tensor
 from autograd.ops.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from autograd.ops.pool import avg_pool2d, max_pool2d, pool_gather, pool_scatter
 
+pytestmark = pytest.mark.slow
+
 IMAGE = np.array(  # the 6x6 image of C4W1-edge
     [
         [3, 0, 1, 2, 7, 4],

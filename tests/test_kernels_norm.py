@@ -11,6 +11,8 @@ from autograd.ops import normalize
 from autograd.ops.conv import conv2d
 from autograd.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d, max_pool2d_grad
 
+pytestmark = pytest.mark.slow
+
 WIDE = (4, 30, 29, 40)  # several chunks, rows that no block divides
 SHAPES = [WIDE, (3, 31, 700), (2048, 3), (5000, 1), (7, 1, 1, 19), (2, 64, 64, 5)]
 

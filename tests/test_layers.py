@@ -13,6 +13,8 @@ from autograd import Tensor, check_grads
 from autograd.tensor import unwrap, writable
 from tests.layer_table import CHECKS, all_rows
 
+pytestmark = pytest.mark.slow
+
 ROWS = all_rows()
 
 

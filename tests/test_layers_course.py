@@ -9,6 +9,8 @@ import autograd
 import nn
 from autograd import Tensor
 
+pytestmark = pytest.mark.slow
+
 
 def in_float64(make):
     """The layer with parameters of float64."""

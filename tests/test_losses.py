@@ -13,6 +13,8 @@ from autograd.tensor import as_array
 from nn import functional as F
 from tests.loss_rows import ROWS
 
+pytestmark = pytest.mark.slow
+
 ELSEWHERE = {  # losses with parameters, and the loss of a loss: tests/test_losses_course.py, or below
     "AdaptiveLogSoftmaxWithLoss",
     "HierarchicalSoftmax",

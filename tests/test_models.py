@@ -10,6 +10,8 @@ from nn import models
 from nn.summary import summary
 from optim import Adam
 
+pytestmark = pytest.mark.slow
+
 NAMES = list(models.entries())
 
 

@@ -106,6 +106,7 @@ def test_first_order(case):
     _check(case, 1)
 
 
+@pytest.mark.slow
 @rows("second")
 def test_second_order(case):
     _check(case, 2)
@@ -192,6 +193,7 @@ def _raw_dtypes(ys):
             )
 
 
+@pytest.mark.slow
 @rows("huge")
 def test_huge_inputs_stay_finite(case):
     for scale in (1e4, -1e4):
@@ -204,6 +206,7 @@ def test_huge_inputs_stay_finite(case):
             assert g is None or np.isfinite(g._data).all()
 
 
+@pytest.mark.slow
 @rows("layout")
 def test_layouts(case):
     """Non-contiguous, Fortran-ordered and read-only inputs give the same bits, and come out unchanged."""

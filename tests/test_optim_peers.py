@@ -8,6 +8,8 @@ from autograd import Tensor
 from autograd.rows import Rows
 from tests.optimizers import NAMES, ROWS, gave
 
+pytestmark = pytest.mark.slow
+
 ALIKE = [(name, options) for name, row in ROWS.items() for options in row.runs if not row.closure]
 WITH_CLOSURE = [(name, options) for name, row in ROWS.items() for options in row.runs if row.closure]
 # PyTorch's has no such option: tests/test_optim_lecture.py holds it to the lecture's formula

@@ -10,6 +10,8 @@ import pytest
 import optim
 from autograd import Tensor
 
+pytestmark = pytest.mark.slow
+
 WARM = {"factor": 0.5, "total_iters": 4}
 # name -> arguments: together they use each one. Rows of `LECTURE` are held to a closed form further down.
 ROWS = {

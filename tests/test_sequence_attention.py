@@ -11,6 +11,8 @@ from autograd.tensor import writable
 from nn.layers.attention import scaled_dot_product_attention
 from nn.layers.position import positional_encoding
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def float64():

@@ -9,6 +9,8 @@ from autograd import Tensor, gradient
 from autograd.ops.recurrent import gru, lstm, rnn
 from autograd.tensor import writable
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def float64():

@@ -11,6 +11,8 @@ from tests.layer_table import all_rows
 from tests.test_weights import Net, assert_same_outputs, values
 from tests.test_weights import torch_net as torch_net
 
+pytestmark = pytest.mark.slow
+
 # ---- every kind of layer, there and back
 
 
