@@ -97,6 +97,8 @@ def vertex_of(t: Tensor):
 def _unbroadcast(g, shape):
     """Sums a cotangent down to the shape that broadcasting had stretched."""
     extra = g.ndim - len(shape)
+    if type(g) is np.ndarray and extra == 1 and g.shape[1:] == shape:
+        return ops.sum.forward(g, 0)[0]  # a bias: the usual case, without a detour
     stretched = [i for i in range(g.ndim) if i < extra or (shape[i - extra] == 1 and g.shape[i] != 1)]
     summed = ops.sum(g, tuple(stretched), True) if stretched else g
     if summed.shape[extra:] != shape or extra < 0:
@@ -139,13 +141,8 @@ def _saved(node):
 
 def _run_hooks(vertex, g):
     for hook in list(vertex.hooks.values()):
-        replaced = hook(
-            _turn(
-                g
-                if isinstance(g, Tensor) or not isinstance(g, (np.ndarray, np.generic))
-                else wrap(np.asarray(g))
-            )
-        )
+        plain = isinstance(g, (np.ndarray, np.generic))
+        replaced = hook(_turn(wrap(np.asarray(g)) if plain else g))
         if replaced is not None:
             if replaced.shape != vertex.shape:
                 raise ValueError(
@@ -186,11 +183,10 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None):
                 saved = _saved(vertex)
             if needed is not None:
                 needs = [parent in needed for parent in inputs]
-            pulled = (
-                vertex.plan.pull_recorded(vertex, g, needs)
-                if create_graph
-                else vertex.plan.pull(g, saved, needs)
-            )
+            if create_graph:
+                pulled = vertex.plan.pull_recorded(vertex, g, needs)
+            else:
+                pulled = vertex.plan.pull(g, saved, needs)
             for watch in watchers:
                 watch(vertex, g, pulled)
             if not retain_graph:
@@ -198,8 +194,9 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None):
         else:
             continue
         for parent, raw in zip(inputs, pulled):
-            left = uses[parent] = uses[parent] - 1
-            if not left:
+            if left := uses[parent] - 1:
+                uses[parent] = left
+            else:
                 ready.append(parent)
             if raw is None:
                 continue

@@ -94,11 +94,8 @@ class Primitive:
             elements = values[at] = list(values[at])
         recording = state.recording
         traced = mixed = False
-        inputs, mask, dtype = (
-            [],
-            0,
-            None,
-        )  # what requires grad: its vertices, a bit for the place of each
+        # what requires grad: its vertices, a bit for the place of each
+        inputs, mask, dtype = [], 0, None
         for i, value in enumerate(elements):
             if isinstance(value, Tensor):
                 traced = True
@@ -182,22 +179,24 @@ class Primitive:
             return y
         if type(y) is not ndarray:
             y = np.asarray(y)
+        t = _new(Tensor)  # wrap(y, node), written out
+        t._data = y
+        t.grad = t.name = t.hooks = None
         if not mask or not state.recording:
-            t = _new(Tensor)  # wrap(y), written out
-            t._data = y
-            t.node = t.grad = t.name = t.hooks = None
+            t.node = None
             t.requires_grad = False
             return t
         if mask == 3:
             inputs = a if a.node is None else a.node, b if b.node is None else b.node
         else:
-            t = a if mask == 1 else b
-            inputs = (t if t.node is None else t.node,)
+            only = a if mask == 1 else b
+            inputs = (only if only.node is None else only.node,)
         plan = self._plans.get(mask) or self._plans.setdefault(mask, Plan(self, mask))
-        node = Node(plan, inputs, plan.pick((x, z, y)), y.shape, y.dtype, _Writes.clock)
+        t.node = Node(plan, inputs, plan.pick((x, z, y)), y.shape, y.dtype, _Writes.clock)
+        t.requires_grad = True
         for watch in state.watchers:
-            watch(node, y)
-        return wrap(y, node)
+            watch(t.node, y)
+        return t
 
     def _bind(self, args, kwargs):
         if len(args) > self.arity:

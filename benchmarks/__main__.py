@@ -24,6 +24,9 @@ def arguments(argv=None) -> argparse.Namespace:
     names, peers = group_names(), list(PEERS)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(names)}; all by default")
     parser.add_argument("--peers", default=",".join(peers), help="by default %(default)s, where installed")
+    parser.add_argument(
+        "--only", action="append", metavar="WORD", help="cases whose name holds this; may be repeated"
+    )
     parser.add_argument("--quick", action="store_true", help="short blocks: to see it work, not to quote")
     parser.add_argument("--json", type=Path, metavar="F", help="write everything measured to F")
     parser.add_argument(
@@ -36,6 +39,11 @@ def arguments(argv=None) -> argparse.Namespace:
     for kind, given, known in (("group", options.groups, names), ("peer", options.peers, peers)):
         if unknown := [name for name in given if name not in known]:
             parser.error(f"no {kind} {', '.join(unknown)}; there are {', '.join(known)}")
+    work = [(g, m, case) for g in options.groups for m in [module_of(g)] for case in cases_of(m)]
+    options.work = [item for item in work if any(word in item[2].name for word in options.only or [""])]
+    if not options.work:
+        words, groups = ", ".join(options.only), ", ".join(options.groups)
+        parser.error(f"--only {words}: no case of {groups} has that in its name")
     if options.threads < 1:
         parser.error(f"--threads {options.threads}: at least 1")
     if options.compare:
@@ -59,15 +67,14 @@ def main(argv=None) -> int:
     if where["load_before"] and where["load_before"] > 0.3:
         print(f"load average {where['load_before']:.1f}: what else runs here will show", file=sys.stderr)
 
-    work = [(g, m, case) for g in options.groups for m in [module_of(g)] for case in cases_of(m)]
     method, rows = QUICK if options.quick else FULL, []
-    with tqdm(work, unit="case", leave=False) as bar:
+    with tqdm(options.work, unit="case", leave=False) as bar:
         runner = Runner(method, options.threads, peers, bar.set_postfix_str)
         for group, module, case in bar:
             bar.set_description(f"{group}: {case.name}")
             rows += runner.run(group, module, case)
 
-    run = report.summary(rows, method, options.quick, options.threads, where)
+    run = report.summary(rows, method, options.quick, options.threads, where, runner.gemm)
     print(report.heading(run), report.table(rows), sep="\n\n")
     if options.compare:
         print("", *report.compare(options.compare, run), sep="\n")

@@ -20,8 +20,10 @@ class Case:
     an environment of its own.
 
     `targets` says how many times as long a peer should take, at least. Results of two sides agree when they
-    differ by at most `tolerance` times the largest value. `memory` asks for the peak of each side too.
-    `notes` says what a reader must know about the row of a peer.
+    differ by at most `tolerance` times the largest value. `memory` asks for the peak of each side too,
+    `exact` for how far each is from the same in float64. `work` is the number of additions and
+    multiplications of a full step, where that is to be seen beside what the machine can do. `notes` says what
+    a reader must know about the row of a peer.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Case:
     targets: Mapping[str, float] = field(default_factory=dict)
     tolerance: float = 1e-4
     memory: bool = False
+    exact: bool = False
+    work: int = 0
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -15,17 +15,19 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from .agreement import Disagreement, check, error
 from .case import Case, Launch, peer_of
 from .peers import ROOT, library
 
 APART = 0.10  # how far a side's two medians may be apart
-Arrays = Mapping[str, np.ndarray]
+SLACK = 1 << 20  # bytes
 WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -65,6 +67,10 @@ class Row:
     ours_interval: tuple[float, float] | None = None
     ours_peak: int | None = None
     theirs_peak: int | None = None
+    ours_share: float | None = None  # of the machine's GEMM rate
+    theirs_share: float | None = None
+    ours_error: float | None = None  # beside float64
+    theirs_error: float | None = None
     notes: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -73,13 +79,16 @@ class Row:
         """Whether there is nothing to read off this row: a side raised, or the sides disagree."""
         return self.verdict in ("disagree", "failed")
 
+    @property
+    def takes_more_memory(self) -> bool:
+        """Whether our peak is above theirs, by more than what two runs of one side may differ in."""
+        if self.ours_peak is None or self.theirs_peak is None:
+            return False
+        return self.ours_peak > self.theirs_peak + SLACK
+
 
 class WorkerError(Exception):
     """A side could not do what it was asked to."""
-
-
-class Disagreement(Exception):
-    """The results of two sides differ."""
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -147,28 +156,6 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     return (ordered[k - 1], ordered[n - k]) if k else None
 
 
-def disagreement(ours: Arrays, theirs: Arrays, tolerance: float) -> str | None:
-    """In what two sides' results differ, None when they agree: the same names, shapes and dtypes, and values
-    no further apart than `tolerance` times the largest."""
-    if set(ours) != set(theirs):
-        return f"results {sorted(ours)} against {sorted(theirs)}"
-    for name, a in ours.items():
-        b = theirs[name]
-        if a.shape != b.shape or a.dtype != b.dtype:
-            return f"{name}: {a.dtype} {a.shape} against {b.dtype} {b.shape}"
-        scale = float(np.abs(a).max(initial=0))
-        error = float(np.abs(a - b).max(initial=0))
-        if not error <= tolerance * scale:
-            return f"{name}: {error:.2g} apart where the largest value is {scale:.2g}"
-    return None
-
-
-def check(ours: Arrays, theirs: Arrays, side: str, case: Case | Launch) -> None:
-    """Raises Disagreement, saying in what, when the results of a case differ."""
-    if wrong := disagreement(ours, theirs, case.tolerance):
-        raise Disagreement(f"ours and {side} disagree, so they are not compared: {wrong}")
-
-
 def check_alone(row: Row) -> None:
     """Marks the row not valid where a side ran at another speed alone than alternated."""
     both = (("ours", row.ours, row.ours_alone), (row.side, row.theirs, row.theirs_alone))
@@ -204,6 +191,7 @@ class Runner:
 
     def __init__(self, method: Method, threads: int, peers: Sequence[str], progress: Callable[[str], None]):
         self._versions: dict[str, dict[str, str]] = {}
+        self.gemm: Any = None  # the machine's rate, once a case has asked for it
         self.method, self.threads, self.peers, self.progress = method, threads, tuple(peers), progress
 
     def run(self, group: str, module: str, case: Case | Launch) -> list[Row]:
@@ -226,26 +214,35 @@ class Runner:
             try:
                 expected, alone, versions = self._alone("ours", where, folder)
                 peak = peak_memory("ours", self.threads, **where) if case.memory else None
-            except WorkerError as error:
-                return [_failed(row, error) for row in rows]
+                exact = self._exact((sides or ["ours"])[0], where, folder) if case.exact else None
+                if case.work:
+                    self._measure_gemm()
+            except WorkerError as failure:
+                return [_failed(row, failure) for row in rows]
             for row in rows:
                 row.ours = row.ours_alone = statistics.median(alone)
                 row.ours_interval, row.ours_peak, row.versions = interval(alone), peak, dict(versions)
-                if row.side is None:
-                    continue
-                self.progress(row.side)
-                try:
-                    self._compare(row, case, row.side, where, expected, folder)
-                except (WorkerError, Disagreement) as error:
-                    _failed(row, error)
+                row.ours_error = None if exact is None else error(expected, exact)
+                if row.side is not None:
+                    self.progress(row.side)
+                    try:
+                        self._compare(row, case, row.side, where, expected, exact, folder)
+                    except (WorkerError, Disagreement) as failure:
+                        _failed(row, failure)
+                if case.work:
+                    row.ours_share, row.theirs_share = (
+                        None if seconds is None else case.work / seconds / self.gemm["rate"]
+                        for seconds in (row.ours, row.theirs)
+                    )
         judge_slower_layouts(rows)
         return rows
 
-    def _compare(self, row, case, side, where, expected, folder):
-        _, alone, versions = self._alone(
+    def _compare(self, row, case, side, where, expected, exact, folder):
+        found, alone, versions = self._alone(
             side, where, folder, lambda found: check(expected, found, side, case)
         )
         row.versions |= versions
+        row.theirs_error = None if exact is None else error(found, exact)
         row.theirs_alone = statistics.median(alone)
         a, b = self._alternate(side, where)
         row.ours, row.theirs = statistics.median(a), statistics.median(b)
@@ -270,6 +267,26 @@ class Runner:
             check(found)
             return found, [self._block(side) for _ in range(self.method.alone)], side.versions
 
+    def _exact(self, name, where, folder):
+        """A side's results from float64."""
+        file = str(Path(folder, "exact.npz"))
+        with Side(name, self.threads) as side:
+            side.ask("build", side=name, size="full", dtype="float64", **where)
+            side.ask("check", file=file)
+        with np.load(file) as results:
+            return dict(results)
+
+    def _measure_gemm(self):
+        """What the machine can do: the best rate of a large product, by PyTorch or by NumPy alone."""
+        if self.gemm is None:
+            rates = {}
+            for name in ("ours", *(name for name in ("torch",) if name in self.peers)):
+                with Side(name, self.threads) as side:
+                    title = "NumPy" if name == "ours" else library(name).title
+                    rates[title] = side.ask("sgemm", seconds=1.0, drop=0.5)["rate"]
+            by = max(rates, key=rates.__getitem__)
+            self.gemm = {"rate": rates[by], "by": by}
+
     def _alternate(self, name, where):
         """The block medians of both sides, a round each."""
         with Side("ours", self.threads) as ours, Side(name, self.threads) as theirs:
@@ -290,8 +307,8 @@ class Runner:
                     if not case.cold:
                         self._launch(case, "ours", warm)
                     self._compare_launches(row, case, warm)
-                except (WorkerError, Disagreement) as error:
-                    _failed(row, error)
+                except (WorkerError, Disagreement) as failure:
+                    _failed(row, failure)
         return rows
 
     def _compare_launches(self, row, case, warm):
@@ -324,9 +341,9 @@ class Runner:
             return launch(case, side, self.threads, empty if case.cold else warm)
 
 
-def _failed(row, error):
-    row.verdict = "disagree" if isinstance(error, Disagreement) else "failed"
-    row.notes.append(str(error))
+def _failed(row, failure):
+    row.verdict = "disagree" if isinstance(failure, Disagreement) else "failed"
+    row.notes.append(str(failure))
     return row
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from .measure import APART, Method, Row
 
-COLUMNS = ("case", "beside", "ours", "theirs", "memory", "target", "verdict", "ratio", "95% interval")
+COLUMNS = (
+    *("case", "beside", "ours", "theirs", "of GEMM", "error", "memory"),
+    *("target", "verdict", "ratio", "95% interval"),
+)
 LEFT = ("case", "beside", "verdict")
 
 
@@ -33,13 +36,22 @@ def _digits(value):
 
 def cells(row: Row) -> list[str]:
     """A row's text, in the order of COLUMNS."""
-    peaks = [None if peak is None else f"{peak / 2**20:.1f}" for peak in (row.ours_peak, row.theirs_peak)]
-    memory = "" if peaks == [None, None] else f"{peaks[0] or '-'} / {peaks[1] or '-'} MB"
+    memory = _beside(row.ours_peak, row.theirs_peak, lambda peak: f"{peak / 2**20:.1f}", " MB")
+    memory += " MORE" if row.takes_more_memory else ""
+    share = _beside(row.ours_share, row.theirs_share, lambda share: f"{100 * share:.0f}", "%")
+    apart = _beside(row.ours_error, row.theirs_error, lambda error: f"{error:.0e}")
     ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
     interval = "-" if row.interval is None else "{:.2f} .. {:.2f}".format(*row.interval)
     times = amount(row.ours, row.unit), amount(row.theirs, row.unit)
     beside = (row.side or "-").replace(":", " ")
-    return [row.case, beside, *times, memory, row.target, row.verdict, ratio, interval]
+    return [row.case, beside, *times, share, apart, memory, row.target, row.verdict, ratio, interval]
+
+
+def _beside(ours, theirs, text, unit=""):
+    """Ours / theirs, nothing where neither is known."""
+    if ours is None and theirs is None:
+        return ""
+    return " / ".join("-" if value is None else text(value) for value in (ours, theirs)) + unit
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -50,7 +62,7 @@ def table(rows: Sequence[Row]) -> str:
         for note in row.notes:
             if note not in notes:
                 notes.append(note)
-            line[6] += f" [{notes.index(note) + 1}]"
+            line[COLUMNS.index("verdict")] += f" [{notes.index(note) + 1}]"
         lines.append(line)
     shown = [i for i in range(len(COLUMNS)) if any(line[i] for line in lines[1:])]
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
@@ -80,8 +92,10 @@ def machine() -> dict:
     return {"cpu": model, "cores": os.cpu_count(), "system": platform.platform(), "load_before": load}
 
 
-def summary(rows: Sequence[Row], method: Method, quick: bool, threads: int, where: dict) -> dict:
-    """All of a run, as JSON holds it."""
+def summary(
+    rows: Sequence[Row], method: Method, quick: bool, threads: int, where: dict, gemm: dict | None = None
+) -> dict:
+    """All of a run, as JSON holds it. `gemm` is the machine's rate, if a case has asked for it."""
     versions = {"Python": platform.python_version()}
     for row in rows:
         versions |= row.versions
@@ -91,6 +105,7 @@ def summary(rows: Sequence[Row], method: Method, quick: bool, threads: int, wher
         "threads": threads,
         "versions": versions,
         "machine": where,
+        "gemm": gemm,
         "method": asdict(method),
         "rows": [asdict(row) for row in rows],
     }
@@ -101,7 +116,15 @@ def heading(run: dict) -> str:
     quick = "QUICK run, blocks too short to trust: " if run["quick"] else ""
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     where = f"{run['threads']} threads on {run['machine']['cpu']}, {run['machine']['cores']} cores"
-    return f"{quick}{where}; {versions}\nratio: theirs / ours, above 1 we are faster"
+    lines = [f"{quick}{where}; {versions}", "ratio: theirs / ours, above 1 we are faster"]
+    if run["gemm"]:
+        rate = f"{run['gemm']['rate'] / 1e9:.0f} GFLOP/s, by {run['gemm']['by']}"
+        lines.append(f"of GEMM: ours / theirs, of a large float32 product's rate ({rate})")
+    if any(row["ours_error"] is not None for row in run["rows"]):
+        lines.append("error: ours / theirs, the largest beside float64, in units of the result's RMS")
+    if any(row["ours_peak"] is not None for row in run["rows"]):
+        lines.append("memory: ours / theirs, at the peak; MORE where ours is above theirs")
+    return "\n".join(lines)
 
 
 def compare(old: dict, new: dict) -> list[str]:

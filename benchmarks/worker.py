@@ -6,6 +6,7 @@ started with `python -I`, which keeps our folders off the import path; they are 
 HIPS/autograd is installed `import autograd` means that.
 """
 
+import ctypes
 import gc
 import importlib
 import importlib.metadata
@@ -43,14 +44,19 @@ def import_library(name: str) -> dict[str, str]:
     return {peer.title: version, "NumPy": np.__version__}
 
 
-def build(module: str, case: str, side: str, size: str):
-    """`(step, result)` of one side of a case, at its size "full" or "tiny"."""
+def build(module: str, case: str, side: str, size: str, dtype: str | None = None):
+    """`(step, result)` of one side of a case, at its size "full" or "tiny"; with arrays of floats as this
+    dtype, if one is given."""
     import numpy as np
 
     from benchmarks.case import cases_of
 
     found = next(c for c in cases_of(module) if c.name == case)
-    return found.build[side](found.data(np.random.default_rng(SEED), **getattr(found, size)))
+    inputs = found.data(np.random.default_rng(SEED), **getattr(found, size))
+    if dtype:
+        floats = {k: a for k, a in inputs.items() if isinstance(a, np.ndarray) and a.dtype.kind == "f"}
+        inputs = {**inputs, **{name: a.astype(dtype) for name, a in floats.items()}}
+    return found.build[side](inputs)
 
 
 def block(step, seconds: float, drop: float) -> dict:
@@ -92,27 +98,42 @@ def _status(key):
 
 
 def forget_peak() -> None:
-    """Lets the peak start from what is resident now (Linux; elsewhere the peak of the imports stays in
-    it)."""
-    if sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5")
+    """Lets the peak start from what is in use now (Linux; elsewhere the peak of the imports stays in it)."""
+    if sys.platform != "linux":
+        return
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
+        trim(0)  # what lies free in the allocator is not in use
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def memory(module: str, case: str, side: str) -> dict:
-    """The peak while the full case is built and runs three steps, over the level once the library is there.
+    """The peak while the full case runs three steps, its inputs included, over the level once the library is
+    there.
 
     The tiny case runs first: libraries load parts of themselves in the first step, and that is import too.
     """
     step, _ = build(module, case, side, "tiny")
     step()
     del step, _
-    gc.collect()
     forget_peak()
     level = peak_bytes()
     step, _ = build(module, case, side, "full")
+    forget_peak()  # what the building took for a moment
     for _ in range(3):
         step()
     return {"peak": None if level is None else peak_bytes() - level}
+
+
+def sgemm(seconds: float, drop: float) -> dict:
+    """Additions and multiplications a second in a large float32 product: PyTorch's where that is imported,
+    else NumPy's."""
+    import numpy as np
+
+    n = 2048
+    a = np.random.default_rng(SEED).standard_normal((n, n)).astype(np.float32)
+    factor = sys.modules["torch"].from_numpy(a) if "torch" in sys.modules else a
+    return {"rate": 2 * n**3 / block(lambda: factor @ factor, seconds, drop)["median"]}
 
 
 def serve(commands, answers) -> None:
@@ -135,6 +156,8 @@ def serve(commands, answers) -> None:
                 answer = {}
             elif do == "block":
                 answer = block(step, **command)
+            elif do == "sgemm":
+                answer = sgemm(**command)
             else:
                 answer = memory(**command)
         except Exception as error:

@@ -6,6 +6,7 @@ from autograd import __version__ as __version__
 
 from . import functional as functional
 from . import init as init
+from .fuse import fuse as fuse
 from .layers import CELU as CELU
 from .layers import ELU as ELU
 from .layers import GELU as GELU
@@ -42,6 +43,7 @@ from .layers import Conv3d as Conv3d
 from .layers import ConvTranspose1d as ConvTranspose1d
 from .layers import ConvTranspose2d as ConvTranspose2d
 from .layers import ConvTranspose3d as ConvTranspose3d
+from .layers import CosineSimilarity as CosineSimilarity
 from .layers import Dropout as Dropout
 from .layers import Dropout1d as Dropout1d
 from .layers import Dropout2d as Dropout2d
@@ -50,6 +52,9 @@ from .layers import Embedding as Embedding
 from .layers import EmbeddingBag as EmbeddingBag
 from .layers import FeatureAlphaDropout as FeatureAlphaDropout
 from .layers import Flatten as Flatten
+from .layers import Fold as Fold
+from .layers import FractionalMaxPool2d as FractionalMaxPool2d
+from .layers import FractionalMaxPool3d as FractionalMaxPool3d
 from .layers import GlobalAvgPool as GlobalAvgPool
 from .layers import GlobalMaxPool as GlobalMaxPool
 from .layers import GroupNorm as GroupNorm
@@ -84,7 +89,10 @@ from .layers import Mish as Mish
 from .layers import ModuleDict as ModuleDict
 from .layers import ModuleList as ModuleList
 from .layers import MultiheadAttention as MultiheadAttention
+from .layers import PairwiseDistance as PairwiseDistance
 from .layers import Parallel as Parallel
+from .layers import ParameterDict as ParameterDict
+from .layers import ParameterList as ParameterList
 from .layers import Permute as Permute
 from .layers import PixelShuffle as PixelShuffle
 from .layers import PixelUnshuffle as PixelUnshuffle
@@ -121,6 +129,7 @@ from .layers import TransformerDecoderLayer as TransformerDecoderLayer
 from .layers import TransformerEncoder as TransformerEncoder
 from .layers import TransformerEncoderLayer as TransformerEncoderLayer
 from .layers import Unflatten as Unflatten
+from .layers import Unfold as Unfold
 from .layers import Upsample as Upsample
 from .layers import ZeroPad1d as ZeroPad1d
 from .layers import ZeroPad2d as ZeroPad2d

@@ -9,6 +9,7 @@ from pathlib import Path
 EXAMPLES = """examples:
   python -m nn list                          what there is
   python -m nn train lenet                   train it on real digits, into out/lenet/
+  python -m nn train lenet --resume          go on with a run that was stopped or killed
   python -m nn predict lenet picture.png     ask it about a picture of your own
   python -m nn eval lenet                    judge it on what was held out of training
   python -m nn summary lenet                 its layers, parameters and multiply-adds
@@ -67,13 +68,24 @@ def _parser() -> argparse.ArgumentParser:
         _train,
         "train a network on real data",
         "Train a network on real data. What an option's default is, the recipe decides (nn/recipes/NAME.py). "
-        "Ctrl-C saves what was reached and ends.",
+        "Ctrl-C saves what was reached and ends; --resume goes on from there.",
     )
     train.add_argument("name", metavar="NAME", help="which one, for example lenet")
     train.add_argument("--seed", type=_natural, metavar="N", help="start of the random numbers (default: 0)")
     train.add_argument("--epochs", type=_count, metavar="N", help="passes over the training data")
     train.add_argument("--batch-size", type=_count, metavar="N", help="examples in a step")
     train.add_argument("--learning-rate", "--lr", type=_rate, metavar="X", help="size of the steps")
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the last checkpoint, with the options of that run, as if it had never stopped",
+    )
+    train.add_argument(
+        "--checkpoint-every",
+        type=_count,
+        metavar="N",
+        help="save after every N steps too, not only after an epoch",
+    )
     train.add_argument("--quiet", action="store_true", default=None, help="print nothing but errors")
     _out(train, "where to write")
 
@@ -156,13 +168,36 @@ def _list(args):
 
 def _train(args):
     recipe = _recipe(args.name)
-    options = ("seed", "epochs", "batch_size", "learning_rate", "quiet")
+    options = ("seed", "epochs", "batch_size", "learning_rate", "checkpoint_every", "quiet")
     given = {name: value for name in options if (value := getattr(args, name)) is not None}
+    if args.resume:
+        given = {**_resumed(args, given), **given, "resume": True}
     history, _ = recipe.train(_folder(args), **given)
     if history.interrupted:
-        print("stopped by Ctrl-C; what was reached is saved", file=sys.stderr)
+        more = " ".join(["python -m nn train", args.name, *(["--out", str(args.out)] if args.out else [])])
+        print(f"stopped by Ctrl-C; what was reached is saved: {more} --resume", file=sys.stderr)
         return 130
     return 0
+
+
+def _resumed(args, given):
+    """The options of the run that is resumed. More epochs than it had are fine, and so are other times to
+    save; anything else would make it another run."""
+    from nn.train import settings_of
+
+    settings = settings_of(_folder(args))
+    name = settings.pop("recipe", None)
+    if name != args.name:
+        whose = f"a run of {name}" if name else "not a run of this command"
+        raise ValueError(f"the checkpoint in {_folder(args)} is of {whose}: --out names another folder")
+    for option, value in settings.items():
+        if option not in ("epochs", "checkpoint_every") and given.get(option, value) != value:
+            flag = option.replace("_", "-")
+            raise ValueError(
+                f"the run in {_folder(args)} has --{flag} {value}, not {given[option]}: "
+                f"leave --{flag} out to resume it, or leave --resume out to start again"
+            )
+    return settings
 
 
 def _predict(args):

@@ -13,7 +13,6 @@ from autograd.ops.convnd import conv_transpose3d as conv_transpose3d
 from autograd.ops.elementwise import tanh as tanh
 from autograd.ops.linalg import linear as linear
 from autograd.ops.normalize import group_norm as group_norm
-from autograd.ops.normalize import instance_norm as instance_norm
 from autograd.ops.normalize import layer_norm as layer_norm
 from autograd.ops.normalize import local_response_norm as local_response_norm
 from autograd.ops.normalize import rms_norm as rms_norm
@@ -22,12 +21,9 @@ from autograd.ops.resize import channel_shuffle as channel_shuffle
 from autograd.ops.resize import interpolate as interpolate
 from autograd.ops.resize import pixel_shuffle as pixel_shuffle
 from autograd.ops.resize import pixel_unshuffle as pixel_unshuffle
-from autograd.ops.softmax import log_softmax as log_softmax
-from autograd.ops.softmax import softmax as softmax
 from autograd.ops.units import celu as celu
 from autograd.ops.units import elu as elu
 from autograd.ops.units import gelu as gelu
-from autograd.ops.units import glu as glu
 from autograd.ops.units import hardshrink as hardshrink
 from autograd.ops.units import hardsigmoid as hardsigmoid
 from autograd.ops.units import hardswish as hardswish
@@ -38,14 +34,21 @@ from autograd.ops.units import prelu as prelu
 from autograd.ops.units import relu6 as relu6
 from autograd.ops.units import selu as selu
 from autograd.ops.units import silu as silu
-from autograd.ops.units import softmin as softmin
 from autograd.ops.units import softplus as softplus
 from autograd.ops.units import softshrink as softshrink
 from autograd.ops.units import softsign as softsign
 from autograd.ops.units import tanhshrink as tanhshrink
 from autograd.ops.units import threshold as threshold
 
+from .layers.activation import glu as glu
+from .layers.activation import log_softmax as log_softmax
+from .layers.activation import rrelu as rrelu
+from .layers.activation import softmax as softmax
+from .layers.activation import softmin as softmin
 from .layers.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from .layers.distance import cosine_similarity as cosine_similarity
+from .layers.distance import normalize as normalize
+from .layers.distance import pairwise_distance as pairwise_distance
 from .layers.dropout import alpha_dropout as alpha_dropout
 from .layers.dropout import dropout as dropout
 from .layers.dropout import dropout1d as dropout1d
@@ -54,7 +57,12 @@ from .layers.dropout import dropout3d as dropout3d
 from .layers.dropout import feature_alpha_dropout as feature_alpha_dropout
 from .layers.embedding import embedding as embedding
 from .layers.embedding import embedding_bag as embedding_bag
+from .layers.fold import fold as fold
+from .layers.fold import unfold as unfold
+from .layers.fractional import fractional_max_pool
 from .layers.linear import bilinear as bilinear
+from .layers.normalization import batch_norm as batch_norm
+from .layers.normalization import instance_norm as instance_norm
 from .layers.shape import flatten as flatten
 from .layers.shape import unflatten as unflatten
 from .losses.binary import binary_cross_entropy as binary_cross_entropy
@@ -69,13 +77,10 @@ from .losses.classification import nll_loss as nll_loss
 from .losses.ctc import ctc_loss as ctc_loss
 from .losses.distance import contrastive_loss as contrastive_loss
 from .losses.distance import cosine_embedding_loss as cosine_embedding_loss
-from .losses.distance import cosine_similarity as cosine_similarity
 from .losses.distance import hard_triplet_loss as hard_triplet_loss
 from .losses.distance import hard_triplets as hard_triplets
 from .losses.distance import hinge_embedding_loss as hinge_embedding_loss
 from .losses.distance import margin_ranking_loss as margin_ranking_loss
-from .losses.distance import normalize as normalize
-from .losses.distance import pairwise_distance as pairwise_distance
 from .losses.distance import semi_hard_triplet_loss as semi_hard_triplet_loss
 from .losses.distance import semi_hard_triplets as semi_hard_triplets
 from .losses.distance import triplet_margin_loss as triplet_margin_loss
@@ -108,3 +113,4 @@ lp_pool1d = lp_pool2d = lp_pool3d = poolnd.lp_pool
 adaptive_avg_pool1d = adaptive_avg_pool2d = adaptive_avg_pool3d = poolnd.adaptive_avg_pool
 adaptive_max_pool1d = adaptive_max_pool2d = adaptive_max_pool3d = poolnd.adaptive_max_pool
 global_avg_pool, global_max_pool = poolnd.global_avg_pool, poolnd.global_max_pool
+fractional_max_pool2d = fractional_max_pool3d = fractional_max_pool

@@ -16,15 +16,20 @@ def fans(t: Tensor) -> tuple[int, int]:
     one input feeds.
 
     A matrix is (n_out, n_in); filters are (f, ..., n_C_prev / groups, n_C), so the fans are the receptive
-    field times the channels. Raises ValueError below two dimensions."""
+    field times the channels. The table (n_out, n_1, n_2) of a Bilinear counts as in PyTorch: n_1 n_2, and
+    n_out n_2. Raises ValueError below two dimensions."""
     if t.ndim < 2:
         raise ValueError(
             f"fans need a matrix or filters, got a tensor of shape {t.shape}: use normal_ or uniform_"
         )
     if t.ndim == 2:
         return t.shape[1], t.shape[0]
-    field = math.prod(t.shape[:-2])
-    return field * t.shape[-2], field * t.shape[-1]
+    layout = getattr(t, "layout", None)
+    if layout is not None:  # PyTorch's axes are (n_out, n_in, ...) always
+        n_out, n_in, *field = layout.torch_shape(t.shape)
+    else:
+        *field, n_in, n_out = t.shape
+    return math.prod(field) * n_in, math.prod(field) * n_out
 
 
 def calculate_gain(nonlinearity: str, slope: float = 0.01) -> float:

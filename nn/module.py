@@ -15,6 +15,7 @@ from autograd.modes import no_grad
 from autograd.tensor import Tensor, as_array, writable
 
 from . import hooks
+from .refusals import Keys, check_keys, refuse_habits
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ class Module:
     _buffers: dict[str, bool]  # name -> whether it belongs to the state_dict
     _hooks: hooks.Hooks | None = None
 
+    def __new__(cls, *args, **kwargs):
+        refuse_habits(cls, args, kwargs, plain=cls.__init__ is Module.__init__)
+        return super().__new__(cls)
+
     def __init__(self):
         object.__setattr__(self, "_buffers", {})
 
@@ -144,6 +149,27 @@ class Module:
             )
         self._buffers[name] = persistent
         setattr(self, name, value)
+
+    def register_parameter(self, name: str, value: Parameter | None) -> None:
+        """`setattr(self, name, value)`, for names that a program makes up."""
+        setattr(self, name, value)
+
+    def add_module(self, name: str, module: "Module | None") -> None:
+        """`setattr(self, name, module)`, for names that a program makes up."""
+        setattr(self, name, module)
+
+    def get_submodule(self, path: str) -> "Module":
+        """The module at a path such as "features.3"; this one at "". Raises KeyError where there is none."""
+        module = self
+        for step in filter(None, path.split(".")):
+            children = dict(module.named_children())
+            if step not in children:
+                raise KeyError(
+                    f"{type(self).__name__} has no module {path!r}: {type(module).__name__} has "
+                    f"{', '.join(children) or 'none'}"
+                )
+            module = children[step]
+        return module
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
         """The modules assigned to this one, with their names."""
@@ -208,12 +234,13 @@ class Module:
         PyTorch: deepcopy the dict to keep a snapshot."""
         return {name: tensor.detach() for name, tensor in self._tensors("state")}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Keys:
         """Copies values into parameters and buffers. Raises one ValueError that lists missing, unexpected and
-        mis-shaped keys, and then has changed nothing. Without `strict` only mis-shaped keys count."""
+        mis-shaped keys, and then has changed nothing. Without `strict` only mis-shaped keys count, and the
+        others are returned."""
         own = dict(self._tensors("state"))
         arrays = {name: as_array(value) for name, value in state.items()}
-        check_keys(
+        keys = check_keys(
             type(self).__name__,
             {name: tensor.shape for name, tensor in own.items()},
             {name: array.shape for name, array in arrays.items()},
@@ -223,6 +250,7 @@ class Module:
             for name, tensor in own.items():
                 if name in arrays:
                     np.copyto(writable(tensor), arrays[name], casting="unsafe")
+        return keys
 
     def train(self, mode: bool = True) -> "Module":
         """Sets training behaviour for this module and all below it; returns self."""
@@ -272,9 +300,17 @@ class Module:
     def to(self, dtype) -> "Module":
         """Turns parameters, their gradients and the buffers that hold floats into another float type, in
         place; returns self. Raises TypeError for a type that is no float."""
-        dtype = np.dtype(dtype)
-        if dtype.kind != "f":
-            raise TypeError(f"{type(self).__name__}.to takes a float type such as np.float64, got {dtype}")
+        try:
+            given = np.dtype(dtype)
+        except TypeError:
+            given = None
+        if given is None or given.kind != "f":
+            what = repr(dtype) if given is None else given
+            raise TypeError(
+                f"{type(self).__name__}.to takes a float type such as np.float64, got {what}; "
+                "there are no devices, all is on the CPU"
+            )
+        dtype = given
         for tensor in itertools.chain(self.parameters(), self.buffers()):
             if tensor.dtype.kind == "f":
                 tensor._data = tensor._data.astype(dtype, copy=False)
@@ -353,28 +389,3 @@ def _refuse_hidden(module, name, value):
                 f"{type(element).__name__}, which would be neither trained nor saved: "
                 "use nn.ModuleList or nn.Sequential, or one attribute each"
             )
-
-
-_LISTED = 20
-
-
-def check_keys(
-    owner: str, needed: Mapping[str, tuple], given: Mapping[str, tuple], strict: bool = True
-) -> None:
-    """Raises one ValueError when the shapes by key of a model and of its weights disagree."""
-    problems = {
-        "missing": [name for name in needed if name not in given] if strict else [],
-        "unexpected": [name for name in given if name not in needed] if strict else [],
-        "mis-shaped": [
-            f"{name}: got {given[name]}, needs {shape}"
-            for name, shape in needed.items()
-            if name in given and given[name] != shape
-        ],
-    }
-    found = []
-    for kind, names in problems.items():
-        if names:
-            more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-            found.append(f"{len(names)} {kind} ({', '.join(names[:_LISTED])}{more})")
-    if found:
-        raise ValueError(f"the weights do not fit {owner}: {'; '.join(found)}")

@@ -166,10 +166,11 @@ def summary(model: Module, *inputs) -> Summary:
     rows: dict[int, Row] = {}
     graph = _Graph(model)
     owned: set[int] = set()
+    running: list[Module] = []  # the module at work is the last; those before wait for it
     names = {id(module): name for name, module in model.named_modules()}
 
-    def note(module, output):
-        tensors = [t for t in flatten(output)[0] if isinstance(t, Tensor)]
+    def credit(module, tensors):
+        """Counts what led to the tensors, and was not counted before, as the module's own work."""
         products, kept = graph.count([vertex_of(t) for t in tensors])
         parameters = [p for _, p in module.named_parameters(recurse=False) if id(p) not in owned]
         owned.update(map(id, parameters))
@@ -182,15 +183,29 @@ def summary(model: Module, *inputs) -> Summary:
         elif leaf or size or products or kept:
             name = names[id(module)] or "(itself)"
             row = rows[id(module)] = Row(name, type(module).__name__, None, size, products, kept)
-        if row is not None and tensors:
-            row.shape = tensors[0].shape
+        return row
+
+    def watched(module, forward):
+        def run(*args, **kwargs):
+            if running:  # what the caller did to the input is the caller's work
+                credit(running[-1], _tensors((args, kwargs)))
+            running.append(module)
+            output = forward(*args, **kwargs)
+            running.pop()
+            found = _tensors(output)
+            row = credit(module, found)
+            if row is not None and found:
+                row.shape = found[0].shape
+            return output
+
+        return run
 
     modes = [(module, module.training) for module in model.modules()]
     asked = [(p, p.requires_grad) for p in model.parameters()]
     try:
         model.eval().requires_grad_()  # frozen parameters would leave their ops out of the graph
         for module, _ in modes:
-            module.__dict__["forward"] = _watched(module, module.forward, note)
+            module.__dict__["forward"] = watched(module, module.forward)
         with enable_grad():
             model(*given)
     finally:
@@ -218,13 +233,8 @@ def _leaf(x) -> Tensor:
     return Tensor(array, requires_grad=array.dtype.kind == "f")
 
 
-def _watched(module, forward, note):
-    def run(*args, **kwargs):
-        output = forward(*args, **kwargs)
-        note(module, output)
-        return output
-
-    return run
+def _tensors(tree):
+    return [t for t in flatten(tree)[0] if isinstance(t, Tensor)]
 
 
 class _Graph:

@@ -1,15 +1,15 @@
 """Weights in files: safetensors, in our layout or PyTorch's. No pickle is ever loaded here; PyTorch's own
 files are left to PyTorch, which reads tensors from them and nothing else."""
 
-import contextlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 
 import numpy as np
 
-from .module import Module, Parameter, check_keys
+from .files import replacing
+from .module import Module, Parameter
+from .refusals import Keys, check_keys
 
 _OWN = "ngrad"  # the "format" our files name; a file that names another, or none, is in PyTorch's layout
 
@@ -33,13 +33,14 @@ def save_weights(model: Module, path: str | os.PathLike, layout: str = "ngrad") 
     write_tensors(path, arrays, {"format": _OWN if layout == "ngrad" else "pt"})
 
 
-def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) -> None:
+def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) -> Keys:
     """Reads a safetensors file into a model's parameters and buffers. A file that `save_weights` did not mark
     as ours is taken to be in PyTorch's layout, as published weights are, and each parameter's declared
     permutation brings it into ours. Of a parameter that two modules share, one of its names is enough.
 
     PyTorch's own files, named .pt or .pth, are read by `torch.load(weights_only=True)` where torch is
-    installed: a state_dict, or a dict that holds one as "state_dict".
+    installed: a state_dict, or a dict that holds one as "state_dict". Returns the missing and unexpected keys
+    that were let pass without `strict`.
 
     Raises ValueError for a file that is not safetensors or is truncated, and one that lists missing,
     unexpected and mis-shaped keys (without `strict` mis-shaped ones only); OSError where it cannot be read;
@@ -52,12 +53,13 @@ def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) ->
     names = {id(t): n for n, t in own.items() if n in arrays}
     arrays |= {n: arrays[names[id(t)]] for n, t in own.items() if n not in arrays and id(t) in names}
     try:
-        check_keys(type(model).__name__, needed, {n: a.shape for n, a in arrays.items()}, strict)
+        keys = check_keys(type(model).__name__, needed, {n: a.shape for n, a in arrays.items()}, strict)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
     model.load_state_dict(
         {n: layouts[n].from_torch(a) if n in layouts else a for n, a in arrays.items() if n in own}, strict
     )
+    return keys
 
 
 def read_torch(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -98,30 +100,8 @@ def write_tensors(
     from safetensors.numpy import save
 
     data = save({n: np.asarray(a, order="C") for n, a in tensors.items()}, dict(metadata or {}))
-    place = os.path.realpath(path)  # a link keeps pointing, its target is replaced
-    beside = f"{place}.{secrets.token_hex(4)}.tmp"
-    try:
-        with open(beside, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, place)
-        _sync_folder(os.path.dirname(place))
-    except OSError as error:
-        raise type(error)(error.errno, f"cannot write: {error.strerror}", os.fspath(path)) from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)  # there only when something failed
-
-
-def _sync_folder(folder):
-    """Makes the rename itself survive a power cut, where the system lets a folder be opened."""
-    if os.name == "posix":
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def read_tensors(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -208,16 +208,22 @@ class SWALR(LRScheduler):
         self.swa_lr, self.anneal_epochs, self.anneal_strategy = swa_lr, anneal_epochs, anneal_strategy
         whole(self, vars(self), 0, "anneal_epochs")
         one_of(self, vars(self), "anneal_strategy", ("cos", "linear"))
-        self.begin = [float(group["lr"]) for group in getattr(optimizer, "param_groups", ())]
+        self.optimizer = optimizer
+        self.begin = []
+        for k, group in enumerate(getattr(optimizer, "param_groups", ())):
+            # made on its way (last_epoch), it finds the rate of the next epoch: back to that of epoch 0
+            left, end = self._left(last_epoch + 1), of_group(self, swa_lr, k)
+            self.begin.append(end + (float(group["lr"]) - end) / left if left else float(group["lr"]))
         super().__init__(optimizer, last_epoch)
 
+    def _left(self, t):
+        """The share of the way from `begin` to `swa_lr` that is left at epoch t."""
+        done = min(1.0, t / self.anneal_epochs) if self.anneal_epochs else 1.0
+        return (1.0 + math.cos(math.pi * done)) / 2.0 if self.anneal_strategy == "cos" else 1.0 - done
+
     def rate(self, t, base, k):
-        start = self.begin[k] if k < len(self.begin) else base
-        end, done = (
-            of_group(self, self.swa_lr, k),
-            min(1.0, t / self.anneal_epochs if self.anneal_epochs else 1.0),
-        )
-        return _cosine(start, end, done) if self.anneal_strategy == "cos" else start + (end - start) * done
+        start, end = self.begin[k] if k < len(self.begin) else base, of_group(self, self.swa_lr, k)
+        return end + (start - end) * self._left(t)
 
     def state_dict(self):
         return {**super().state_dict(), "begin": list(self.begin)}

@@ -29,6 +29,11 @@ def apart(*shapes):
     return make
 
 
+def beside(*kinks):
+    """Elements on both sides of each of these places, 0.3 or more away from it."""
+    return lambda rng: (np.add.outer(kinks, [-0.9, -0.3, 0.3, 0.9]),)
+
+
 def complexes(*shapes):
     return lambda rng: tuple(rng.standard_normal(shape) + 1j * rng.standard_normal(shape) for shape in shapes)
 
@@ -200,6 +205,24 @@ ACTIVATIONS = [
     unary("erf", erf),
     unary("gelu", lambda x: 0.5 * x * (1.0 + erf(x / np.sqrt(2.0)))),
     unary("gelu_tanh", lambda x: x * sigmoid(np.sqrt(8.0 / np.pi) * (x + 0.044715 * x**3))),
+    unary("elu", lambda x, alpha=1.0: np.where(x > 0, x, alpha * (np.exp(np.minimum(x, 0)) - 1))),
+    Case(
+        "elu",
+        then(apart((3, 4)), 0.5),
+        lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(np.minimum(x, 0)) - 1)),
+        note="0.5",
+    ),
+    unary("silu", lambda x: x * sigmoid(x)),
+    unary("mish", lambda x: x * np.tanh(np.logaddexp(0, x))),
+    unary("hardtanh", lambda x: np.clip(x, -1, 1), beside(-1.0, 1.0)),
+    Case(
+        "hardtanh",
+        then(beside(-0.5, 0.25), -0.5, 0.25),
+        lambda x, low, high: np.clip(x, low, high),
+        note="limits",
+    ),
+    unary("hardsigmoid", lambda x: np.clip(x + 3, 0, 6) / 6, beside(-3.0, 3.0)),
+    unary("hardswish", lambda x: x * np.clip(x + 3, 0, 6) / 6, beside(-3.0, 3.0)),
     Case(
         "dropout",
         lambda rng: (rng.standard_normal((3, 4)), rng.random((3, 4)) < 0.8, 0.8),

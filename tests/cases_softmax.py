@@ -50,6 +50,15 @@ CASES = [
     Case("softmax_cross_entropy", probabilities((5,), 4), note="probabilities"),
     Case("softmax_cross_entropy", probabilities((2, 3), 4), note="probabilities of a sequence"),
     Case("softmax_cross_entropy", one_hot, note="one-hot"),
+    *(
+        Case("softmax_cross_entropy", make, kwargs={"reduction": "mean"}, note=f"mean, {note}")
+        for note, make in (
+            ("labels", classes((5,), 4)),
+            ("labels of a sequence", classes((2, 3), 4)),
+            ("one example", classes((), 4)),
+            ("probabilities", probabilities((2, 3), 4)),
+        )
+    ),
     Case(
         "softmax_cross_entropy",
         lambda rng: (rng.standard_normal((5, 4)), np.eye(4, dtype=int)[[0, 3, 1, 1, 2]]),

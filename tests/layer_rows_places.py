@@ -3,7 +3,7 @@
 import numpy as np
 
 import nn
-from tests.layer_table import Row, as_is, normal, same
+from tests.layer_table import Row, as_is, channels_first, channels_last, normal, same
 
 SHAPES = {1: (2, 4, 2), 2: (1, 3, 4, 2), 3: (1, 3, 3, 4, 1)}
 WIDTHS = (1, 2, 0, 1, 2, 1)
@@ -100,6 +100,37 @@ def rows_of_shuffling():
     yield same("ChannelShuffle", lambda n: n.ChannelShuffle(3), (1, 2, 2, 6))
 
 
+def patches_last(a, channels=2):
+    """PyTorch's patches (m, n_C * f * f, L) as (m, L, f * f * n_C); images as ever."""
+    if a.ndim != 3:
+        return channels_last(a)
+    m, values, count = a.shape
+    return a.reshape(m, channels, values // channels, count).transpose(0, 3, 2, 1).reshape(m, count, values)
+
+
+def patches_first(a, channels=2):
+    """The way back."""
+    if a.ndim != 3:
+        return channels_first(a)
+    m, count, values = a.shape
+    return a.reshape(m, count, values // channels, channels).transpose(0, 3, 2, 1).reshape(m, values, count)
+
+
+def rows_of_patches():
+    moved = dict(to_torch=patches_first, from_torch=patches_last)
+    yield same("Unfold", lambda n: n.Unfold(2), (2, 3, 4, 2), **moved)
+    yield same(
+        "Unfold, all options", lambda n: n.Unfold((2, 3), (2, 1), (1, 2), (2, 3)), (1, 4, 5, 2), **moved
+    )
+    yield same("Fold", lambda n: n.Fold((3, 4), 2), (2, 6, 8), **moved)
+    yield same(
+        "Fold, all options",
+        lambda n: n.Fold((4, 5), (2, 3), (2, 1), (1, 2), (2, 3)),
+        (1, 6, 12),
+        **moved,
+    )
+
+
 def rows_of_shapes():
     plain = dict(to_torch=as_is, from_torch=as_is)
     yield same("Flatten", lambda n: n.Flatten(), (2, 3, 2, 2), **plain)
@@ -123,4 +154,10 @@ def rows_of_shapes():
     )
 
 
-ROWS = [*rows_of_pads(), *rows_of_resizing(), *rows_of_shuffling(), *rows_of_shapes()]
+ROWS = [
+    *rows_of_pads(),
+    *rows_of_resizing(),
+    *rows_of_shuffling(),
+    *rows_of_patches(),
+    *rows_of_shapes(),
+]

@@ -6,6 +6,7 @@ import nn
 from tests.layer_table import Row, normal, same
 
 SHAPES = {1: (2, 7, 2), 2: (1, 5, 6, 2), 3: (1, 4, 3, 5, 1)}
+LARGE = {1: (3, 65, 24), 2: (2, 23, 22, 24), 3: (2, 9, 8, 11, 24)}
 
 
 def by_axes(name, make, note="", **options):
@@ -16,6 +17,7 @@ def by_axes(name, make, note="", **options):
             f"{kind}{', ' if note else ''}{note}",
             lambda n, kind=kind, axes=axes: make(getattr(n, kind), axes),
             shape,
+            large=normal(LARGE[axes]),
             **options,
         )
 
@@ -109,6 +111,33 @@ def rows_of_means():
     )
 
 
+def samples(n, axes):
+    """Where the windows of a fractional pooling lie: the same on both sides."""
+    u = np.random.default_rng(5).random((2, 3, axes))
+    if n is nn:
+        return u
+    import torch
+
+    return torch.tensor(u, dtype=torch.float32)
+
+
+def rows_of_fractional():
+    for axes, shape in ((2, (2, 5, 6, 3)), (3, (2, 5, 4, 5, 3))):
+        kind = f"FractionalMaxPool{axes}d"
+        yield same(
+            kind,
+            lambda n, kind=kind, a=axes: getattr(n, kind)(2, 2, _random_samples=samples(n, a)),
+            shape,
+        )
+        yield same(
+            f"{kind}, by ratios, with indices",
+            lambda n, kind=kind, a=axes: getattr(n, kind)(
+                (1, 2, 2)[-a:], None, (0.5, 0.7, 0.6)[-a:], True, samples(n, a)
+            ),
+            shape,
+        )
+
+
 def windows(reduce, size):
     """Pooling by its definition, in windows that do not overlap."""
 
@@ -151,4 +180,11 @@ GLOBAL = [
     for name, reduce in (("GlobalAvgPool", np.mean), ("GlobalMaxPool", np.max))
 ]
 
-ROWS = [*rows_of_maxima(), *rows_of_unpooling(), *rows_of_means(), *BY_DEFINITION, *GLOBAL]
+ROWS = [
+    *rows_of_maxima(),
+    *rows_of_unpooling(),
+    *rows_of_means(),
+    *rows_of_fractional(),
+    *BY_DEFINITION,
+    *GLOBAL,
+]

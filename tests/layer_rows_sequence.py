@@ -1,9 +1,9 @@
-"""Rows of recurrent layers, attention, Transformers and positions."""
+"""Rows of recurrent layers and attention."""
 
 import numpy as np
 
 import nn
-from tests.layer_table import Row, as_is, normal
+from tests.layer_table import MANY, Row, as_is, normal
 
 PLAIN = dict(to_torch=as_is, from_torch=as_is)
 LENGTHS = np.array([3, 1, 2])
@@ -71,6 +71,14 @@ def rows_of_recurrence():
             bidirectional=True,
         )
         yield recurrent(f"{kind}, one step", 2, x=(3, 1, 2))
+        yield Row(
+            f"{kind}, wide",
+            lambda kind=kind: getattr(nn, kind)(24, 48),
+            lambda torch, kind=kind: getattr(torch.nn, kind)(24, 48, batch_first=True),
+            normal((5, 30, 24)),
+            **PLAIN,
+            exempt=MANY,
+        )
     yield recurrent("RNN, relu", 3, nonlinearity="relu")
     yield recurrent("LSTM, projection", 3, proj_size=2, states=[(1, 2, 2), (1, 2, 3)])
     yield recurrent("LSTM, two layers of projections", 2, 2, proj_size=1, x=(1, 2, 2), bidirectional=True)
@@ -198,7 +206,12 @@ def rows_of_cells():
 # ---- attention
 
 
-def attends(name, inputs, *args, call=lambda module, *x: module(*x), modes=("train", "eval"), **options):
+LONG_CAUSAL = ~np.tri(70, dtype=bool)
+
+
+def attends(
+    name, inputs, *args, call=lambda module, *x: module(*x), modes=("train", "eval"), exempt=None, **options
+):
     return Row(
         name,
         lambda: nn.MultiheadAttention(*args, **options),
@@ -207,12 +220,22 @@ def attends(name, inputs, *args, call=lambda module, *x: module(*x), modes=("tra
         **PLAIN,
         call=call,
         modes=modes,
+        exempt=exempt or {},
     )
 
 
 def to_itself(*names, **options):
-    """Calls attention(x, x, x) with further inputs by name."""
-    return lambda module, x, *more: module(x, x, x, **dict(zip(names, more, strict=True)), **options)
+    """Calls attention(x, x, x) with further inputs by name; PyTorch's takes tensors only."""
+
+    def call(module, x, *more):
+        given = {**dict(zip(names, more, strict=True)), **options}
+        if not isinstance(module, nn.Module):
+            import torch
+
+            given = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in given.items()}
+        return module(x, x, x, **given)
+
+    return call
 
 
 def and_also(make, *more):
@@ -227,6 +250,16 @@ EACH_HEAD = np.stack([CAUSAL, CAUSAL.T, CAUSAL & False, np.eye(3) > 0])  # 2 seq
 def rows_of_attention():
     x, qkv = normal((2, 3, 4)), normal((1, 2, 4), (1, 3, 4), (1, 3, 4))
     yield attends("MultiheadAttention", qkv, 4, 2)
+    for note, weights in (("", True), (", without weights", False)):
+        for what, more in (("", {}), (" and causal", {"is_causal": True, "attn_mask": LONG_CAUSAL})):
+            yield attends(
+                f"MultiheadAttention, long{what}{note}",
+                normal((2, 70, 64)),
+                64,
+                4,
+                call=to_itself(need_weights=weights, **more),
+                exempt=MANY,
+            )
     yield attends("MultiheadAttention, of itself", x, 4, 2, call=to_itself())
     yield attends(
         "MultiheadAttention, of itself, without weights", x, 4, 2, call=to_itself(need_weights=False)
@@ -274,140 +307,9 @@ def rows_of_attention():
     )
 
 
-# ---- Transformers
-
-SMALL = dict(d_model=4, nhead=2, dim_feedforward=3)
-
-
-def block(name, inputs, call=lambda module, *x: module(*x), second=True, modes=("train", "eval"), **options):
-    kind = name.split(",")[0]
-    options = {**SMALL, "dropout": 0.0, **options}
-    return Row(
-        name,
-        lambda: getattr(nn, kind)(**options),
-        lambda torch: getattr(torch.nn, kind)(batch_first=True, **options),
-        inputs,
-        **PLAIN,
-        call=call,
-        modes=modes,
-        exempt={} if second else DEEP,
-    )
-
-
-def rows_of_blocks():
-    x, both = normal((1, 3, 4)), normal((1, 1, 4), (1, 2, 4))
-    for kind, inputs in (("TransformerEncoderLayer", x), ("TransformerDecoderLayer", both)):
-        yield block(kind, inputs, second="En" in kind)
-        yield block(f"{kind}, norm first", inputs, norm_first=True, second="En" in kind)
-        yield block(f"{kind}, gelu", inputs, activation="gelu", second="En" in kind)
-        yield block(f"{kind}, without biases", inputs, bias=False, layer_norm_eps=1e-3)
-        yield block(f"{kind}, dropout at rest", inputs, dropout=0.3, modes=("eval",), second=False)
-        yield block(
-            f"{kind}, heads", normal(*[(2, 3, 8)] * (1 + ("De" in kind))), second=False, d_model=8, nhead=4
-        )
-    yield block(
-        "TransformerEncoderLayer, masks",
-        and_also(normal((2, 3, 4)), CAUSAL, PADDING),
-        lambda module, x, mask, padding: module(x, src_mask=mask, src_key_padding_mask=padding),
-    )
-    yield block(
-        "TransformerDecoderLayer, masks",
-        and_also(normal((2, 3, 4), (2, 3, 4)), CAUSAL, PADDING, ~CAUSAL.T, PADDING[::-1].copy()),
-        lambda module, x, memory, mask, padding, memory_mask, memory_padding: module(
-            x, memory, mask, memory_mask, padding, memory_padding
-        ),
-        second=False,
-    )
-
-
-def stacked(library, kind, norm, **options):
-    """Two layers on top of each other, and a normalisation."""
-    if library is not nn:
-        options["batch_first"] = True
-    layer = getattr(library, f"{kind}Layer")(**SMALL, dropout=0.0, **options)
-    more = {"enable_nested_tensor": False} if library is not nn and "En" in kind else {}
-    return getattr(library, kind)(layer, 2, library.LayerNorm(4) if norm else None, **more)
-
-
-def rows_of_transformers():
-    for kind, inputs in (("TransformerEncoder", [(2, 3, 4)]), ("TransformerDecoder", [(2, 3, 4)] * 2)):
-        for norm in (False, True):
-            yield Row(
-                f"{kind}, norm" if norm else kind,
-                lambda k=kind, norm=norm: stacked(nn, k, norm),
-                lambda torch, k=kind, norm=norm: stacked(torch.nn, k, norm),
-                and_also(normal(*inputs), CAUSAL),
-                **PLAIN,
-                call=lambda module, *x: module(*x),
-                exempt=DEEP,
-            )
-    yield Row(
-        "TransformerEncoder, padding",
-        lambda: stacked(nn, "TransformerEncoder", True, norm_first=True),
-        lambda torch: stacked(torch.nn, "TransformerEncoder", True, norm_first=True),
-        and_also(normal((2, 3, 4)), PADDING),
-        **PLAIN,
-        call=lambda module, x, padding: module(x, src_key_padding_mask=padding),
-        exempt=DEEP,
-    )
-    small = dict(SMALL, num_encoder_layers=1, num_decoder_layers=2, dropout=0.0)
-    yield Row(
-        "Transformer",
-        lambda: nn.Transformer(**small),
-        lambda torch: torch.nn.Transformer(**small, batch_first=True),
-        and_also(normal((2, 3, 4), (2, 2, 4)), CAUSAL[:2, :2], PADDING),
-        **PLAIN,
-        call=lambda module, src, tgt, mask, padding: module(
-            src, tgt, tgt_mask=mask, src_key_padding_mask=padding, memory_key_padding_mask=padding
-        ),
-        exempt=DEEP,
-    )
-
-
-# ---- positions
-
-
-def sines(layer, x):
-    """The paper's formula, number by number."""
-    _, T, d = x.shape
-    rows = [
-        [(np.cos if j % 2 else np.sin)(t / 10000 ** ((j - j % 2) / d)) for j in range(d)] for t in range(T)
-    ]
-    return x + np.array(rows)
-
-
-def added(module, x):
-    """Ours; or the rows of PyTorch's Embedding, which has the same state."""
-    return module(x) if isinstance(module, nn.Module) else x + module.weight[: x.shape[1]]
-
-
-def rows_of_positions():
-    for d in (4, 5):
-        yield Row(
-            f"PositionalEncoding, {d} features",
-            lambda d=d: nn.PositionalEncoding(d, max_len=7),
-            None,
-            normal((2, 3, d)),
-            **PLAIN,
-            expect=sines,
-        )
-    yield Row(
-        "LearnedPositionalEncoding",
-        lambda: nn.LearnedPositionalEncoding(3, max_len=5),
-        lambda torch: torch.nn.Embedding(5, 3),
-        normal((2, 4, 3)),
-        **PLAIN,
-        call=added,
-        expect=lambda layer, x: x + layer.weight.numpy()[:4],
-    )
-
-
 ROWS = [
     *rows_of_recurrence(),
     *rows_of_the_courses_recurrence(),
     *rows_of_cells(),
     *rows_of_attention(),
-    *rows_of_blocks(),
-    *rows_of_transformers(),
-    *rows_of_positions(),
 ]

@@ -22,6 +22,9 @@ def channels_last(array: np.ndarray) -> np.ndarray:
     return np.moveaxis(array, 1, -1) if array.ndim > 2 else array
 
 
+MANY = {"second": "too many numbers for finite differences"}
+
+
 def as_is(array: np.ndarray) -> np.ndarray:
     """For layers whose axes agree with PyTorch's (`batch_first=True`, activations over the last axis)."""
     return array

@@ -1,6 +1,8 @@
 """nn.data and nn.metrics: batches, the held-out part, real digits, a person's pictures, and what bad input
 gets."""
 
+import itertools
+import json
 import sys
 
 import numpy as np
@@ -51,6 +53,53 @@ def test_transform_changes_the_inputs_only():
     x, y = next(iter(loader(4, seed=0, transform=lambda x, rng: -x)))
     assert np.array_equal(x, [0, -1, -2, -3])
     assert np.array_equal(y, [0, 10, 20, 30])
+
+
+def noisy(images, rng):
+    return images + rng.normal(size=images.shape)
+
+
+@pytest.mark.parametrize("options", [{}, {"shuffle": True, "seed": 3}, {"transform": noisy, "seed": 3}])
+@pytest.mark.parametrize("done", [0, 2, 4])
+def test_a_pass_goes_on_from_its_state(options, done):
+    """Others may draw from the same generator on the way, as dropout does."""
+    whole, halves = loader(batch_size=3, **options), loader(batch_size=3, **options)
+
+    def taken(loader, count):
+        batches = []
+        for batch in itertools.islice(loader, count):
+            batches.append(batch)
+            if loader.rng:
+                loader.rng.random()
+        return batches
+
+    wanted = [taken(whole, 9), taken(whole, 9), taken(whole, 9)]
+    first = taken(halves, 9)
+    second = taken(halves, done)
+    state = json.loads(json.dumps(halves.state_dict()))
+    assert state["done"] == done
+    fresh = loader(batch_size=3, **options)
+    fresh.load_state_dict(state)
+    assert fresh.state_dict() == state
+    got = [first, second + taken(fresh, 9), taken(fresh, 9)]
+    for one, other in zip(got, wanted):
+        assert len(one) == len(other) == 4
+        assert all(np.array_equal(a, b) for x, y in zip(one, other) for a, b in zip(x, y))
+
+
+def test_a_state_of_other_batches_is_refused():
+    state = loader(batch_size=3, shuffle=True, seed=0).state_dict()
+    for other, text in (
+        (loader(batch_size=4, shuffle=True, seed=0), "the Loader had batch_size=3, now batch_size=4"),
+        (loader(9, batch_size=3, shuffle=True, seed=0), "the Loader had examples=10, now examples=9"),
+        (loader(batch_size=3, seed=0), "the Loader had shuffle=True, now shuffle=False"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            other.load_state_dict(state)
+    with pytest.raises(ValueError, match="this is no state_dict of a Loader: it needs examples, batch_size"):
+        loader().load_state_dict({"epoch": 3})
+    with pytest.raises(ValueError, match="one Loader has a generator, the other has none"):
+        loader(batch_size=3).load_state_dict(loader(batch_size=3, seed=0).state_dict())
 
 
 BAD_LOADERS = {

@@ -271,6 +271,16 @@ ERRORS = [
         TypeError,
         "logits must be floats, got int64",
     ),
+    (
+        lambda t: ops.softmax_cross_entropy(t, np.array([0, 1]), "sum"),
+        ValueError,
+        'reduction is "none" or "mean", got \'sum\'',
+    ),
+    (
+        lambda t: ops.softmax_cross_entropy(t[:0], np.zeros(0, int), "mean"),
+        ValueError,
+        "the mean of no loss is undefined",
+    ),
     (lambda t: ops.softmax_cross_entropy(t, t), TypeError, "no derivative with respect to labels"),
     (
         lambda t: ops.binary_cross_entropy_with_logits(t, np.zeros((4, 2))),

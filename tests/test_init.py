@@ -207,17 +207,19 @@ def test_defaults_are_uniform_within_one_over_the_root_of_fan_in(make, fan_in):
 
 
 def one_row_a_layer():
-    """The first row of each layer that has parameters."""
+    """The first row of each layer that has parameters, and of each choice of which parameters it has."""
     chosen = {}
     for row in all_rows():
-        if row.theirs and row.covers not in chosen and any(True for _ in row.ours().parameters()):
-            chosen[row.covers] = row
-    del chosen["LearnedPositionalEncoding"]  # held against an Embedding, but starts as the papers' tables do
-    return list(chosen.values())
+        names = frozenset(name for name, _ in row.ours().named_parameters())
+        given = row.covers in ("ParameterList", "ParameterDict") or "fine-tuned" in row.name
+        if row.theirs and names and not given:
+            chosen.setdefault((row.covers, names), row)
+    # held against an Embedding, but starts as the papers' tables do
+    return [row for row in chosen.values() if row.covers != "LearnedPositionalEncoding"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", one_row_a_layer(), ids=lambda row: row.covers)
+@pytest.mark.parametrize("row", one_row_a_layer(), ids=str)
 def test_every_layer_starts_from_pytorchs_distribution(row, torch):
     """Many layers are made of each, and the distributions of each parameter held against each other: by
     Kolmogorov and Smirnov's test, of two samples of 2,000 or more, at a probability of 1e-6."""
@@ -235,3 +237,119 @@ def test_every_layer_starts_from_pytorchs_distribution(row, torch):
         every = np.concatenate([a, b])
         apart = np.abs(np.searchsorted(a, every, "right") - np.searchsorted(b, every, "right")).max() / a.size
         assert apart < 2.69 * math.sqrt(2 / a.size), f"{name}: {apart:.3f} of the distribution lie elsewhere"
+
+
+def root(n):
+    """The bound of U[-1/sqrt(n), 1/sqrt(n))."""
+    return "uniform", 1 / math.sqrt(n)
+
+
+XAVIER = "uniform", math.sqrt(6 / (3 * 40 + 40))  # of in_proj_weight, (3 n, n)
+DEFAULTS = {  # the distribution of each parameter, by its closed form: PyTorch's documentation
+    "Linear": (lambda: nn.Linear(50, 40), {"weight": root(50), "bias": root(50)}),
+    "Bilinear": (lambda: nn.Bilinear(30, 9, 20), {"weight": root(30), "bias": root(30)}),
+    **{
+        f"Conv{n}d": (
+            lambda n=n: getattr(nn, f"Conv{n}d")(8, 60, 3, groups=2),
+            {"weight": root(4 * 3**n), "bias": root(4 * 3**n)},
+        )
+        for n in (1, 2, 3)
+    },
+    **{  # the fan-in of a transposed filter is n_C / groups times the kernel
+        f"ConvTranspose{n}d": (
+            lambda n=n: getattr(nn, f"ConvTranspose{n}d")(60, 8, 3, groups=2),
+            {"weight": root(4 * 3**n), "bias": root(4 * 3**n)},
+        )
+        for n in (1, 2, 3)
+    },
+    "Embedding": (lambda: nn.Embedding(90, 40), {"weight": ("normal", 1.0)}),
+    "EmbeddingBag": (lambda: nn.EmbeddingBag(90, 40), {"weight": ("normal", 1.0)}),
+    "LearnedPositionalEncoding": (lambda: nn.LearnedPositionalEncoding(40, 90), {"weight": ("normal", 0.02)}),
+    **{
+        f"{kind}{cell}": (
+            lambda kind=kind, cell=cell: getattr(nn, f"{kind}{cell}")(30, 64),
+            {
+                f"{name}{'' if cell else '_l0'}": root(64)
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            },
+        )
+        for kind in ("RNN", "LSTM", "GRU")
+        for cell in ("", "Cell")
+    },
+    "MultiheadAttention": (
+        lambda: nn.MultiheadAttention(40, 4),
+        {
+            "in_proj_weight": XAVIER,
+            "in_proj_bias": ("constant", 0.0),
+            "out_proj.weight": root(40),
+            "out_proj.bias": ("constant", 0.0),
+        },
+    ),
+    "PReLU": (lambda: nn.PReLU(3), {"weight": ("constant", 0.25)}),
+    **{
+        f"{kind}": (
+            lambda kind=kind, given=given: getattr(nn, kind)(*given),
+            {"weight": ("constant", 1.0), **({} if kind == "RMSNorm" else {"bias": ("constant", 0.0)})},
+        )
+        for kind, given in (
+            *((f"BatchNorm{n}d", (6,)) for n in (1, 2, 3)),
+            *((f"InstanceNorm{n}d", (6, 1e-5, 0.1, True)) for n in (1, 2, 3)),
+            ("GroupNorm", (2, 6)),
+            ("LayerNorm", (6,)),
+            ("RMSNorm", (6,)),
+        )
+    },
+    "HierarchicalSoftmax": (lambda: nn.HierarchicalSoftmax(30, np.ones(80)), {"weight": root(30)}),
+    "LinearCrossEntropyLoss": (lambda: nn.LinearCrossEntropyLoss(30, 80), {"linear.weight": root(30)}),
+    "AdaptiveLogSoftmaxWithLoss": (
+        lambda: nn.AdaptiveLogSoftmaxWithLoss(32, 90, [60]),
+        {"head.weight": root(32), "tail.0.0.weight": root(32), "tail.0.1.weight": root(8)},
+    ),
+}
+OF_OTHERS = {  # all they have is in layers of the table
+    *("Sequential", "ModuleList", "ModuleDict", "Residual", "Parallel", "Concat"),
+    *("ParameterList", "ParameterDict"),
+    *("TransformerEncoderLayer", "TransformerDecoderLayer", "TransformerEncoder", "TransformerDecoder"),
+    "Transformer",
+}
+
+
+def test_every_layer_with_parameters_has_its_defaults():
+    with_parameters = {row.covers for row in all_rows() if any(True for _ in row.ours().parameters())}
+
+    assert with_parameters - set(DEFAULTS) == OF_OTHERS
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults_have_their_distribution(name):
+    """Enough layers for 5,000 numbers of each parameter: the mean to 4.5 standard deviations, the standard
+    deviation to 6 %, a uniform one's bounds."""
+    make, wanted = DEFAULTS[name]
+    first = dict(make().named_parameters())
+    assert first.keys() == wanted.keys()
+    drawn = {p for p, (kind, _) in wanted.items() if kind != "constant"}
+    count = max([1, *(math.ceil(5000 / first[p].size) for p in drawn)])
+    layers = [dict(make().named_parameters()) for _ in range(count)]
+    for parameter, (kind, scale) in wanted.items():
+        values = np.concatenate([p[parameter].numpy().ravel() for p in layers]).astype(np.float64)
+        if kind == "constant":
+            assert (values == scale).all(), parameter
+            continue
+        deviation = scale / math.sqrt(3) if kind == "uniform" else scale
+        assert abs(values.mean()) < 4.5 * deviation / math.sqrt(values.size), parameter
+        assert abs(values.std() / deviation - 1) < 0.06, parameter
+        if kind == "uniform":
+            assert 0.98 * scale < np.abs(values).max() <= scale, parameter
+
+
+def test_transformers_start_xavier_uniform():
+    net = nn.Transformer(32, 4, 1, 1, 48)
+    for name, p in net.named_parameters():
+        if p.ndim > 1:
+            bound = math.sqrt(6 / sum(p.shape))
+            assert 0.95 * bound < np.abs(p.numpy()).max() <= bound, name
+
+
+def test_fans_of_a_bilinear_table_are_pytorchs(torch):
+    theirs = torch.nn.init._calculate_fan_in_and_fan_out(torch.nn.Bilinear(3, 4, 5).weight)
+    assert init.fans(nn.Bilinear(3, 4, 5).weight) == theirs == (12, 20)

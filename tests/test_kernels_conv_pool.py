@@ -1,5 +1,10 @@
 """Convolution and pooling beyond the table of ops: the lecture's examples, PyTorch, edges, bad input."""
 
+import os
+import subprocess
+import sys
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -161,6 +166,25 @@ CONVOLUTIONS = [  # images, filters, options: every tail, the layers of LeNet-5,
     ((1, 30, 30, 3), (7, 7, 3, 9), {"stride": 2, "padding": 3}),
     ((2, 6, 6, 4), (3, 3, 4, 5), {"padding": "same", "dilation": 2}),
     ((2, 5, 5, 2), (5, 5, 2, 3), {}),
+    # Winograd: tiles cut off, channels that fill no vector and more than one block
+    ((2, 9, 10, 17), (3, 3, 17, 35), {"padding": 1}),
+    ((1, 5, 3, 70), (3, 3, 70, 16), {}),
+    ((3, 6, 7, 40), (3, 3, 40, 130), {"padding": (2, 0)}),
+    # two groups of filters; channels in two goes with more tiles than a block has; two outputs of five taps
+    ((2, 9, 10, 100), (3, 3, 100, 200), {"padding": 1}),
+    ((1, 46, 46, 150), (3, 3, 150, 150), {"padding": 1}),
+    ((2, 9, 7, 20), (5, 5, 20, 35), {"padding": (2, 4)}),
+    ((1, 6, 7, 140), (5, 5, 140, 16), {"padding": (0, 3)}),
+    # small images of few channels, along the batch and along the row, and filters side by side in a vector
+    ((17, 8, 9, 3), (5, 5, 3, 20), {"padding": 2, "stride": (1, 2)}),
+    ((8, 5, 70, 2), (3, 3, 2, 34), {"padding": 1, "stride": (2, 1)}),
+    ((9, 6, 64, 3), (7, 7, 3, 5), {"padding": 3, "stride": 2}),
+    ((8, 6, 6, 1), (3, 2, 1, 4), {"padding": 2, "dilation": (2, 1)}),
+    ((8, 3, 3, 2), (1, 1, 2, 3), {"padding": 1}),
+    # direct: patches longer than a block, input pixels that no output sees, tiles of pixels cut off
+    ((1, 7, 8, 200), (3, 3, 200, 40), {"stride": 2, "padding": 1}),
+    ((2, 7, 7, 33), (2, 1, 33, 65), {"stride": 3}),
+    ((1, 12, 11, 20), (3, 3, 5, 40), {"groups": 4, "padding": 1, "dilation": 2}),
 ]
 
 
@@ -171,12 +195,12 @@ def test_conv2d_agrees_with_pytorch(torch, shape, filters, options, dtype):
     x, w, b = (rng.standard_normal(s).astype(dtype) for s in (shape, filters, filters[3:]))
     ours = [Tensor(a, requires_grad=True) for a in (x, w, b)]
     y = conv2d(*ours, **options)
-    theirs = [to_torch(torch, x), torch.tensor(w.transpose(3, 2, 0, 1).copy(), requires_grad=True)]
-    theirs.append(torch.tensor(b, requires_grad=True))
+    exact = [to_torch(torch, x.astype(float)), torch.tensor(w.transpose(3, 2, 0, 1).astype(float))]
+    theirs = [a.detach().requires_grad_() for a in (*exact, torch.tensor(b.astype(float)))]
     expected = torch.nn.functional.conv2d(*theirs, **options)
     cotangent = rng.standard_normal(y.shape).astype(dtype)
     y.backward(cotangent)
-    expected.backward(torch.tensor(np.moveaxis(cotangent, -1, 1).copy()))
+    expected.backward(torch.tensor(np.moveaxis(cotangent, -1, 1).astype(float)))
     grads = [
         np.moveaxis(theirs[0].grad.numpy(), 1, -1),
         theirs[1].grad.numpy().transpose(2, 3, 1, 0),
@@ -184,10 +208,62 @@ def test_conv2d_agrees_with_pytorch(torch, shape, filters, options, dtype):
     ]
     pairs = [(y.numpy(), np.moveaxis(expected.detach().numpy(), 1, -1))]
     pairs += [(t.grad.numpy(), np.asarray(g)) for t, g in zip(ours, grads)]
+    winograd = filters[0] in (3, 5) and min(filters[2:]) >= 16 and not {"stride", "groups"} & {*options}
     for got, want in pairs:
         assert got.dtype == dtype
         scale = np.sqrt(np.mean(want**2))
-        np.testing.assert_allclose(got, want, rtol=0, atol=scale * (2e-5 if dtype == np.float32 else 1e-13))
+        error = 1e-13 if dtype == np.float64 else 2e-4 if winograd else 1e-5
+        np.testing.assert_allclose(got, want, rtol=0, atol=scale * error)
+
+
+PROGRAM = """
+    import numpy as np
+    from autograd.kernels import conv
+    rng = np.random.default_rng(0)
+    for n, f, c, k, stride, groups in %s:
+        o = (n + 2 - f) // stride + 1
+        options = (stride,) * 2, ((1, 1),) * 2, (1, 1), groups
+        x, g = rng.standard_normal((9, n, n, c)), rng.standard_normal((9, o, o, k))
+        w, b = rng.standard_normal((f, f, c // groups, k)), rng.standard_normal(k)
+        passes = {
+            conv.forward: ((x, w, b), (o, o)),
+            conv.input_grad: ((g, w), (n, n)),
+            conv.weight_grad: ((x, g), (f, f)),
+        }
+        for call, (arrays, size) in passes.items():
+            exact = call(*arrays, size, *options)
+            error = call(*(a.astype("f") for a in arrays), size, *options) - exact
+            print(np.abs(error).max() / np.sqrt(np.mean(exact**2)))
+"""
+
+
+def errors_of(shapes, **switches):
+    """The largest error of each pass of these convolutions, in the output's root mean square."""
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM % shapes)]
+    environment = {**os.environ, **switches}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return np.array(done.stdout.split(), float)
+
+
+@pytest.mark.parametrize("f", [3, 5])
+def test_winograd_can_be_turned_off(f):
+    """NGRAD_WINOGRAD=off computes it by direct sums, which are closer to float64."""
+    shapes = [(12, f, 64, 64, 1, 1)]
+    on, off = errors_of(shapes, NGRAD_WINOGRAD="on"), errors_of(shapes, NGRAD_WINOGRAD="off")
+    assert len(on) == 3
+    assert (off < 1e-5).all()
+    assert (off < on).all()
+    assert (on < 2e-4).all()
+
+
+@pytest.mark.parametrize("name", ["off", "plain", "neon", "avx2"])
+def test_narrower_tiles(name):
+    """Every algorithm on every tile there is, and on plain loops."""
+    shapes = [(9, 3, 20, 35, 1, 1), (9, 5, 20, 18, 1, 1), (9, 3, 70, 33, 2, 1), (9, 5, 1, 6, 1, 1)]
+    shapes += [(7, 3, 17, 17, 1, 17), (9, 3, 20, 30, 1, 5), (36, 3, 3, 17, 1, 1)]
+    errors = errors_of(shapes, NGRAD_SIMD=name)
+    assert len(errors) == 21
+    assert (errors < 2e-4).all()
 
 
 def test_gradient_of_the_input_is_transposed_convolution(torch):

@@ -160,6 +160,37 @@ def test_maxima_and_their_gradient_in_a_dilated_window():
     np.testing.assert_array_equal(dx, x == 1)
 
 
+POOLS = [  # few channels and many, few images and many: each has kernels of its own
+    ((9, 8, 6, 6), 2, 2, 0, 1),
+    ((1, 11, 12, 3), 3, 2, 1, 1),
+    ((2, 11, 12, 20), 3, 1, 1, 1),
+    ((9, 10, 9, 40), 3, 2, 1, 1),
+    ((2, 10, 9, 70), (2, 3), (2, 1), (1, 0), 1),
+    ((3, 11, 13, 5), (3, 2), (1, 3), (1, 1), (2, 3)),
+    ((70, 28, 28, 6), 2, 2, 0, 1),
+]
+
+
+@pytest.mark.parametrize(("shape", "kernel_size", "stride", "padding", "dilation"), POOLS, ids=str)
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_max_pooling_of_few_and_many_channels(
+    torch, shape, kernel_size, stride, padding, dilation, ceil_mode
+):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 4, shape).astype(np.float32)  # many ties: the first of equals takes the gradient
+    x[0, 3:5, 2:4, 0] = np.nan
+    options = kernel_size, stride, padding, dilation
+    theirs = torch.tensor(x.transpose(0, 3, 1, 2).copy(), requires_grad=True)
+    z = torch.nn.functional.max_pool2d(theirs, *options, ceil_mode=ceil_mode)
+    g = rng.integers(-8, 8, z.shape).astype(np.float32)  # sums of these are exact
+    z.backward(torch.tensor(g))
+    t = Tensor(x, requires_grad=True)
+    y = max_pool2d(t, *options, ceil_mode=ceil_mode)
+    y.backward(np.ascontiguousarray(g.transpose(0, 2, 3, 1)))
+    np.testing.assert_array_equal(y.numpy(), z.detach().numpy().transpose(0, 2, 3, 1))
+    np.testing.assert_array_equal(t.grad.numpy(), theirs.grad.numpy().transpose(0, 2, 3, 1))
+
+
 def test_statistics_are_outputs_with_gradients():
     """Of sum(mean^2 + var) over channels: 2 mean / n + 2 (x - mean) / n."""
     x = Tensor(np.random.default_rng(0).standard_normal((6, 3)), requires_grad=True)

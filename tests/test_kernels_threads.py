@@ -1,6 +1,7 @@
 """The ground that kernels stand on: one thread pool, fork, the compiler's cache, and what `import` costs."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -173,6 +174,35 @@ def test_a_child_forked_before_the_first_kernel_uses_its_own_pool(name):
     assert out.split() == ["0"]
 
 
+SPIN = f"""
+    import os, numpy as np
+    from autograd.kernels import pool
+    before = dict(os.environ)
+    pool.max_forward(np.ones((64, 6, 6, 64), np.float32), *{POOL})
+    print(dict(os.environ) == before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("told", "count"),
+    [({}, threads.SPIN), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "passive"}, "0")],
+)
+def test_idle_workers_sleep_soon_unless_the_user_says_otherwise(told, count):
+    """GNU OpenMP prints what it was told; the environment stays as it was."""
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    }
+    told = {**clean, **told, "NUMBA_NUM_THREADS": "2", "OMP_DISPLAY_ENV": "verbose"}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SPIN)], cwd=ROOT, env=told, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "True\n"
+    if "GOMP_SPINCOUNT" in done.stderr:  # another OpenMP, or none, knows no such setting
+        assert f"GOMP_SPINCOUNT = '{count}'" in done.stderr
+
+
 def test_kernels_let_other_python_threads_run():
     """No kernel holds the GIL."""
     x = np.ones((64, 64, 64, 16), np.float32)
@@ -223,8 +253,8 @@ COPY = """
     import sys, numpy as np
     sys.path.insert(0, {folder!r})
     from kernels_copy import pool
-    y, _ = pool.max_forward(np.ones((1, 2, 2, 1), np.float64), (1, 1), (2, 2), (2, 2), ((0, 0), (0, 0)))
-    print(y.item(), sum(pool._max.stats.cache_hits.values()), sum(pool._max.stats.cache_misses.values()))
+    y, _ = pool.max_forward(np.ones((1, 2, 2, 64), np.float64), (1, 1), (2, 2), (2, 2), ((0, 0), (0, 0)))
+    print(y.max(), sum(pool._max.stats.cache_hits.values()), sum(pool._max.stats.cache_misses.values()))
 """
 
 
@@ -318,3 +348,37 @@ def test_two_processes_compile_at_once_and_say_so_once(tmp_path):
         assert err.count("compiling kernels for this CPU, once") == 1
         assert err.count("\n") == 1
     assert run(program, NUMBA_CACHE_DIR=str(tmp_path)) == ("", "")
+
+
+@pytest.mark.slow
+def test_a_package_that_cannot_be_written(tmp_path):
+    """Kernels are kept in the user's cache: from the second process on nothing is compiled, and nothing is
+    put into the package."""
+    package = tmp_path / "site"
+    shutil.copytree(ROOT / "autograd", package / "autograd", ignore=shutil.ignore_patterns("__pycache__"))
+    program = textwrap.dedent(
+        f"""
+        import numpy as np
+        from autograd.kernels import compiling, pool
+        assert str(compiling.FOLDER).startswith({str(tmp_path / "home")!r}), compiling.FOLDER
+        pool.max_forward(np.ones((1, 6, 6, 64), np.float32), *{POOL})
+        print(sum(pool._max.stats.cache_hits.values()), sum(pool._max.stats.cache_misses.values()))
+        """
+    )
+    inside = sorted(package.rglob("*"))
+    for path in inside:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    home = {name: str(tmp_path / "home") for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")}
+    environment = {**os.environ, **home, "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    said = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout.split())
+    assert said == [["0", "1"], ["1", "0"]]
+    assert sorted(package.rglob("*")) == inside
+    for path in inside:
+        path.chmod(0o755)  # or the folder could not be removed

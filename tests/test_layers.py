@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import pickle
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,11 +12,28 @@ import autograd
 import nn
 from autograd import Tensor, check_grads
 from autograd.tensor import unwrap, writable
+from tests.layer_references import REFERENCES, ByDefinition
 from tests.layer_table import CHECKS, all_rows
 
 pytestmark = pytest.mark.slow
 
 ROWS = all_rows()
+
+
+def layers():
+    """The names of the layers that `nn` exports, losses that own weights or a loss among them."""
+    losses = "AdaptiveLogSoftmaxWithLoss", "HierarchicalSoftmax", "LinearCrossEntropyLoss", "WeightedLoss"
+    return {*losses} | {
+        name
+        for name, kind in vars(nn).items()
+        if isinstance(kind, type) and issubclass(kind, nn.Module) and kind.__module__.startswith("nn.layers")
+    }
+
+
+OURS_ALONE = {  # what PyTorch has no layer for
+    *("Residual", "Parallel", "Concat", "Lambda", "Reshape", "Permute", "GlobalAvgPool", "GlobalMaxPool"),
+    *("PositionalEncoding", "HierarchicalSoftmax", "WeightedLoss"),
+}
 
 
 def rows(check):
@@ -104,15 +122,18 @@ def close(ours, theirs, what, tolerance=1e-9):
 
 
 def test_every_layer_has_its_rows():
-    exported = {
-        name
-        for name, kind in vars(nn).items()
-        if isinstance(kind, type) and issubclass(kind, nn.Module) and kind.__module__.startswith("nn.layers")
-    }
     covered = {row.covers for row in ROWS}
-    assert not exported - covered, "exported by nn without a row in tests/layer_rows_*.py"
+    assert not layers() - covered, "exported by nn without a row in tests/layer_rows_*.py"
     names = [row.name for row in ROWS]
     assert len(names) == len(set(names)), sorted(n for n in names if names.count(n) > 1)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_layer_has_a_row_of_every_check(check):
+    """Exempt are single rows, never a layer. Of what PyTorch has, one at least is held to it."""
+    exempted = {"torch": OURS_ALONE | {"Hardsigmoid"}}.get(check, set())
+    reached = {row.covers for row in ROWS if check not in row.exempt and (row.theirs or check != "torch")}
+    assert layers() - reached == exempted
 
 
 @rows("rows")
@@ -120,7 +141,7 @@ def test_rows_are_of_the_layer_they_name(row):
     layer = row.ours()
     kinds = {type(module).__name__ for module in layer.modules()}
     assert row.covers in kinds
-    assert row.theirs is not None or row.expect is not None, "neither PyTorch nor a closed form holds it"
+    assert row.expect or type(layer).__name__ in REFERENCES, "no closed form holds it without PyTorch"
     for check, reason in row.exempt.items():
         assert check in CHECKS and len(reason) > 10, (check, reason)
 
@@ -172,10 +193,13 @@ def test_agrees_with_pytorch(row, mode, torch):
             close(buffer.numpy(), buffers[name].numpy(), f"buffer {name} after the call")
 
 
-@pytest.mark.parametrize("row", [r for r in ROWS if r.expect], ids=str)
+@pytest.mark.parametrize("row", ROWS, ids=str)
 def test_agrees_with_a_closed_form(row):
     layer, inputs = built(row).eval(), arguments(row)
-    expected = flat(row.expect(layer, *inputs))
+    if row.expect:
+        expected = flat(row.expect(layer, *inputs))
+    else:
+        expected = flat(row.call(ByDefinition(layer), *inputs))
     outputs = run(row, layer, *inputs)
     assert len(outputs) == len(expected)
     for y, e in zip(outputs, expected):
@@ -206,6 +230,36 @@ def test_float32_agrees_with_float64(row):
             assert a.grad.dtype == np.float32, what
             # a gradient may be the small sum of large terms: it is allowed one decimal less than the output
             close(dense(a.grad), dense(b.grad), f"gradient of {what}", 10 * row.tolerance)
+
+
+def test_float32_reaches_every_algorithm_of_convolution(monkeypatch):
+    """Each module that computes one is called by some row: the output and both gradients."""
+    from autograd.kernels import conv
+
+    called = set()
+
+    def spied(module, name):
+        function = getattr(module, name)
+
+        def spy(*args, **kwargs):
+            called.add((module.__name__, name))
+            return function(*args, **kwargs)
+
+        return spy
+
+    parts = ("forward", "input_grad", "weight_grad")
+    kinds = {m for m in vars(conv).values() if isinstance(m, ModuleType) and hasattr(m, "forward")}
+    for module in kinds:
+        for name in parts:
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, spied(module, name))
+    for row in ROWS:
+        if row.covers.startswith("Conv") and "float32" not in row.exempt:
+            inputs = [a.astype(np.float32) if is_float(a) else a for a in arguments(row, large=True)]
+            backward(run(row, built(row, np.float32), *leaves_of(inputs)))
+    of_float64 = {m for m in kinds if m.__name__.endswith("conv_plain")}
+    wanted = {(m.__name__, n) for m in kinds - of_float64 for n in parts if hasattr(m, n)}
+    assert wanted - called == set()
 
 
 @rows("second")
@@ -269,6 +323,21 @@ def test_copies_and_pickles(row):
         assert repr(other) == repr(layer)
         assert not {*map(id, layer.parameters())} & {*map(id, other.parameters())}
         same_outputs(row, layer, other)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_repr_of_a_layer_builds_it_again(row):
+    layer = row.ours()
+    told_in_words = isinstance(layer, (nn.Lambda, nn.HierarchicalSoftmax))
+    if list(layer.children()) or told_in_words or not type(layer).__module__.startswith("nn."):
+        return  # a tree
+    again = eval(repr(layer), {**vars(nn), "inf": np.inf})
+    assert repr(again) == repr(layer)
+    shapes = [{n: p.shape for n, p in one.named_parameters()} for one in (layer, again)]
+    assert shapes[0] == shapes[1]
+    plain = int, float, str, tuple, bool, type(None)
+    wanted = {k: v for k, v in vars(layer).items() if isinstance(v, plain) and k != "_random_samples"}
+    assert {k: vars(again)[k] for k in wanted} == wanted
 
 
 def test_exemptions_have_reasons(record_property):

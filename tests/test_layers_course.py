@@ -118,6 +118,73 @@ def test_frozen_vectors_stay():
     np.testing.assert_array_equal(table(np.array([2])).numpy(), [[0, 0, 1]])
 
 
+def test_rows_are_shortened_in_place_when_they_are_looked_up(torch):
+    for kind in ("Embedding", "EmbeddingBag"):
+        ours, theirs = (getattr(n, kind)(4, 3, max_norm=0.5) for n in (nn, torch.nn))
+        table = np.array([[3, 4, 0], [0.1, 0, 0], [0, 9, 0], [1, 1, 1]], np.float32)
+        ours.load_state_dict({"weight": table})
+        theirs.load_state_dict({"weight": torch.tensor(table)})
+        y = ours(np.array([[0, 1, 3]]))
+        theirs(torch.tensor([[0, 1, 3]]))
+        np.testing.assert_allclose(ours.weight.numpy(), theirs.weight.detach().numpy(), rtol=1e-6)
+        np.testing.assert_allclose(ours.weight.numpy()[0], [0.3, 0.4, 0], rtol=1e-6)
+        np.testing.assert_array_equal(ours.weight.numpy()[[1, 2]], table[[1, 2]])  # short, and not looked up
+        y.sum().backward()
+        with pytest.raises(IndexError, match="the indices hold 4"):
+            ours(np.array([[4]]))
+
+
+def test_gradients_by_frequency():
+    """Divided by how often a word is in the batch, bags or not, padding left out."""
+    words = np.array([0, 1, 1, 3, 3, 3])
+    for call in (
+        lambda w: nn.functional.embedding(words, w, scale_grad_by_freq=True),
+        lambda w: nn.functional.embedding_bag(words, w, [0, 2], mode="sum", scale_grad_by_freq=True),
+    ):
+        table = Tensor(np.ones((5, 2)), requires_grad=True)
+        call(table).sum().backward()
+        np.testing.assert_allclose(table.grad.numpy()[:, 0], [1, 1, 0, 1, 0])
+    table = Tensor(np.ones((5, 2)), requires_grad=True)
+    nn.functional.embedding(words, table, -2, None, 2.0, True).sum().backward()
+    np.testing.assert_allclose(table.grad.numpy()[:, 0], [1, 1, 0, 0, 0])
+
+
+def test_weights_of_bags_are_of_the_tables_type():
+    bag = nn.EmbeddingBag(4, 3, mode="sum")
+    y = bag(np.array([[0, 1]]), per_sample_weights=[[0.5, 2.0]])
+    assert y.dtype == np.float32
+    table = bag.weight.numpy()
+    np.testing.assert_allclose(y.numpy(), [0.5 * table[0] + 2 * table[1]], rtol=1e-6)
+    shares = Tensor(np.array([[0.5, 2.0]]), requires_grad=True)
+    bag(np.array([[0, 1]]), per_sample_weights=shares).sum().backward()
+    np.testing.assert_allclose(shares.grad.numpy(), [table[:2].sum(1)], rtol=1e-6)
+
+
+def test_unfolding_is_a_convolutions_first_half():
+    x = np.random.default_rng(0).standard_normal((2, 6, 5, 3))
+    layer = in_float64(lambda n: n.Conv2d(3, 4, (3, 2), (2, 1), bias=False))
+    patches = nn.Unfold((3, 2), stride=(2, 1))(x)  # (m, 2 * 4, 3 * 2 * 3)
+    y = patches @ layer.weight.numpy().reshape(-1, 4)
+    np.testing.assert_allclose(y.reshape(2, 2, 4, 4), layer(x).numpy())
+    counts = nn.Fold((6, 5), (3, 2))(np.ones((1, 16, 6)))
+    np.testing.assert_array_equal(counts[0, :, :, 0], np.outer([1, 2, 3, 3, 2, 1], [1, 2, 2, 2, 1]))
+    np.testing.assert_allclose(nn.Fold((6, 5), (3, 2))(nn.Unfold((3, 2))(x)), x * counts)
+
+
+def test_fractional_pooling_draws_its_windows():
+    x = np.random.default_rng(0).standard_normal((2, 25, 25, 30)).astype(np.float32)
+    layer = nn.FractionalMaxPool2d(2, output_ratio=0.7)
+    y, z = layer(x), layer(x)
+    assert y.shape == z.shape == (2, 17, 17, 30) and (y != z).any()
+    autograd.seed(3)
+    first, places = nn.FractionalMaxPool2d(2, 17, return_indices=True)(x)
+    autograd.seed(3)
+    np.testing.assert_array_equal(layer(x), first)
+    np.testing.assert_array_equal(
+        np.take_along_axis(x.reshape(2, 625, 30), places.reshape(2, 289, 30), 1), first.reshape(2, 289, 30)
+    )
+
+
 def test_unpooling_undoes_pooling():
     x = np.random.default_rng(0).standard_normal((2, 5, 6, 3)).astype(np.float32)
     y, places = nn.MaxPool2d(2, return_indices=True)(x)

@@ -11,11 +11,12 @@ import nn.losses
 from autograd import Tensor, check_grads
 from autograd.tensor import as_array
 from nn import functional as F
+from tests import layer_rows_losses
 from tests.loss_rows import ROWS
 
 pytestmark = pytest.mark.slow
 
-ELSEWHERE = {  # losses with parameters, and the loss of a loss: tests/test_losses_course.py, or below
+ELSEWHERE = {  # losses with parameters, and the loss of a loss: they have rows in tests/layer_rows_losses.py
     "AdaptiveLogSoftmaxWithLoss",
     "HierarchicalSoftmax",
     "LinearCrossEntropyLoss",
@@ -53,6 +54,7 @@ def test_every_loss_has_its_rows():
         if isinstance(vars(nn.losses)[name], type) and issubclass(vars(nn.losses)[name], nn.Module)
     }
     exported -= {"Loss"}
+    assert {row.covers for row in layer_rows_losses.ROWS} == ELSEWHERE
     assert not exported - {row.loss for row in ROWS} - ELSEWHERE, "a loss without a row"
     assert exported <= set(vars(nn)), "a loss that nn does not export"
 
@@ -112,19 +114,101 @@ def test_derivatives_of_first_and_second_order(row):
     check_grads(f, *(a for x in chosen for a in x))
 
 
+def close(found, wanted, tolerance, what):
+    """Relative to the root mean square of what is wanted, over the finite ones."""
+    assert found.dtype == np.float32, what
+    scale = np.sqrt(np.mean(np.square(wanted)))
+    np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance * scale, err_msg=what)
+
+
 @rows
-def test_float32_stays_float32(row):
-    inputs, wide = differentiable(row, np.float32), differentiable(row)
+def test_float32_agrees_with_float64(row):
+    """To 1e-5 of the RMS of the losses, and their gradients to one decimal less."""
+    inputs = differentiable(row, np.float32)
+    wide = [over_arrays(widened, x) for x in inputs]
     for reduction in ("none", "mean"):
         loss, wanted = row.module(reduction)(*inputs), row.module(reduction)(*wide)
-        assert loss.dtype == np.float32
-        scale = np.abs(wanted.numpy()).max(initial=1.0)
-        np.testing.assert_allclose(loss.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-5 * scale)
+        close(loss.numpy(), wanted.numpy(), 1e-5, reduction)
     loss.backward()
     wanted.backward()
     for t, w in zip(leaves(inputs), leaves(wide)):
-        assert t.grad.dtype == np.float32
-        np.testing.assert_allclose(t.grad.numpy(), w.grad.numpy(), rtol=2e-3, atol=1e-4)
+        close(t.grad.numpy(), w.grad.numpy(), 1e-4, "gradient")
+
+
+def widened(x):
+    """The very numbers of a float32 input, in float64."""
+    if isinstance(x, Tensor):
+        return Tensor(x.numpy().astype(np.float64), requires_grad=x.requires_grad)
+    return x.astype(np.float64) if x.dtype == np.float32 else x
+
+
+def many(*shape, classes=None):
+    """Predictions, and class numbers, shares or numbers as targets: as many as the kernels are for."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype(np.float32)
+    return x, rng.random(shape).astype(np.float32) if classes is None else rng.integers(
+        0, classes, shape[:-1]
+    )
+
+
+LARGE = {
+    "a thousand classes": ("CrossEntropyLoss", many(128, 1000, classes=1000), {}),
+    "a thousand classes, smoothed": (
+        "CrossEntropyLoss",
+        many(64, 1000, classes=1000),
+        {"label_smoothing": 0.1},
+    ),
+    "pixels": ("CrossEntropyLoss", many(2, 48, 52, 21, classes=21), {"ignore_index": 3}),
+    "shares": ("CrossEntropyLoss", many(300, 257), {}),
+    "log-probabilities": ("NLLLoss", many(300, 257, classes=257), {}),
+    "yes or no": ("BCEWithLogitsLoss", many(300, 257), {}),
+    "yes or no, weighted": (
+        "BCEWithLogitsLoss",
+        many(300, 257),
+        {"pos_weight": np.full(257, 2.0)},
+    ),
+    "squares": ("MSELoss", many(300, 257), {}),
+    "absolute": ("L1Loss", many(300, 257), {}),
+    "Huber": ("HuberLoss", many(300, 257), {}),
+    "smooth": ("SmoothL1Loss", many(300, 257), {"beta": 0.5}),
+    "divergence": ("KLDivLoss", many(300, 257), {}),
+    "counts": ("PoissonNLLLoss", many(300, 257), {"full": True}),
+    "margins": ("SoftMarginLoss", (many(300, 257)[0], np.where(many(300, 257)[1] < 0.5, -1, 1)), {}),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_float32_agrees_with_float64_where_the_kernels_work(name):
+    kind, (x, y), options = LARGE[name]
+    loss = getattr(nn, kind)(reduction="none", **options)
+    narrow = Tensor(x, requires_grad=True)
+    wide = widened(narrow)
+    one, two = loss(narrow, y), loss(wide, widened(y))
+    close(one.numpy(), two.numpy(), 1e-5, name)
+    one.sum().backward()
+    two.sum().backward()
+    close(narrow.grad.numpy(), wide.grad.numpy(), 1e-4, name)
+
+
+@rows
+def test_losses_are_the_same_in_training_and_after(row):
+    loss = row.module("sum")
+    trained = loss(*row.inputs())
+    np.testing.assert_array_equal(loss.eval()(*row.inputs()), trained)
+    again = row.module("sum")
+    again.load_state_dict(loss.state_dict())
+    np.testing.assert_array_equal(again(*row.inputs()), trained)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss"])
+def test_weights_of_entries_are_pytorchs(name, reduction, torch):
+    x, y, w = np.random.default_rng(0).random((3, 4, 5))
+    ours = getattr(F, name)(x, y, reduction=reduction, weight=w)
+    theirs = getattr(torch.nn.functional, name)(
+        *map(torch.tensor, (x, y)), reduction=reduction, weight=torch.tensor(w)
+    )
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,28 @@ def test_twenty_epochs_agree_with_pytorch(name, options, kind, torch):
         advance(wanted, t)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [(n, o) for n, rows in ROWS.items() for o in rows if "schedulers" not in o and n != "ReduceLROnPlateau"],
+)
+def test_a_schedule_made_at_its_last_epoch_goes_on(name, options):
+    """`last_epoch`, over groups that a schedule, now lost, has brought there. (Not held to PyTorch's: its
+    StepLR then decays twice where a step begins; SWALR and CosineAnnealingWarmRestarts count anew.)"""
+    whole, halves = two_groups(), two_groups()
+    wanted, lost = make(optim, whole, name, options), make(optim, halves, name, options)
+    for _ in range(8):
+        wanted.step()
+        lost.step()
+    schedule = make(optim, halves, name, {**options, "last_epoch": 7})
+    for t in range(8, 20):
+        assert schedule.last_epoch == t
+        for g, h in zip(halves.param_groups, whole.param_groups):
+            np.testing.assert_allclose(g["lr"], h["lr"], rtol=1e-12, atol=1e-15)
+            assert g["momentum"] == h["momentum"]
+        schedule.step()
+        wanted.step()
+
+
 def test_warm_restarts_at_fractions_of_epochs(torch):
     ours, p = two_groups(), torch.ones(1, requires_grad=True)
     theirs = torch.optim.SGD([p], lr=0.2)

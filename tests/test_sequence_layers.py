@@ -6,7 +6,8 @@ import pytest
 import autograd
 import nn
 from autograd import Tensor, gradient
-from autograd.ops.recurrent import gru, lstm, rnn
+from autograd.ops.gru import gru
+from autograd.ops.recurrent import lstm, rnn
 from autograd.tensor import writable
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,8 @@ import pytest
 
 import nn
 from autograd.ops.attention import attention
-from autograd.ops.recurrent import gru, lstm, rnn
+from autograd.ops.gru import gru
+from autograd.ops.recurrent import lstm, rnn
 
 
 def zeros(*shape):

@@ -159,6 +159,7 @@ def test_a_nan_loss_stops_and_names_the_step(tmp_path):
     ):
         run(model, 3, loss=loss, out=tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "checkpoint.safetensors",
         "history.jsonl",
         "last.safetensors",
         "model.safetensors",
@@ -287,10 +288,15 @@ def test_a_foreign_history_names_the_line(tmp_path, line):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"metrics": {"accuracy": metrics.accuracy}, "validation": batches()}]
+    "options",
+    [
+        {"epochs": 1},
+        {"epochs": 1, "metrics": {"accuracy": metrics.accuracy}, "validation": batches()},
+        {"epochs": 5, "validation": batches(), "validate_every": 2},
+    ],
 )
 def test_curves_are_a_picture(tmp_path, options):
-    train.save_curves(run(epochs=1, **options), tmp_path / "curves.png")
+    train.save_curves(run(**options), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert not unfinished(tmp_path)
 

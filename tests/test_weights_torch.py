@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nn
+from autograd.tensor import unwrap
 from tests.layer_table import all_rows
 from tests.test_weights import Net, assert_same_outputs, values
 from tests.test_weights import torch_net as torch_net
@@ -38,7 +39,7 @@ def outputs(row, torch, layer):
         if isinstance(y, (tuple, list)):
             waiting = [*y, *waiting]
         elif y is not None:
-            y = np.asarray(y.detach())
+            y = unwrap(y) if ours else y.detach().numpy()
             found.append(row.to_torch(y) if ours else y)
     return found
 
@@ -65,16 +66,17 @@ def test_weights_of_every_layer_go_both_ways(row, tmp_path, torch):
     for name in ("theirs.safetensors", "theirs.pt"):
         ours = row.ours()
         nn.load_weights(ours, tmp_path / name)
+        before = values(ours)  # a call may shorten rows of a table
+        nn.save_weights(ours, tmp_path / "ours.safetensors", layout="torch")
+        nn.save_weights(ours, tmp_path / "own.safetensors")
         assert_same_layers(row, torch, ours, theirs)
-    nn.save_weights(ours, tmp_path / "ours.safetensors", layout="torch")
     again = row.theirs(torch)
     again.load_state_dict(load_file(tmp_path / "ours.safetensors"))
     for name, tensor in again.state_dict().items():
         np.testing.assert_array_equal(tensor.numpy(), state[name].numpy(), err_msg=name)
-    nn.save_weights(ours, tmp_path / "own.safetensors")
     last = row.ours()
     nn.load_weights(last, tmp_path / "own.safetensors")
-    np.testing.assert_equal(values(last), values(ours))
+    np.testing.assert_equal(values(last), before)
 
 
 # ---- PyTorch's own files

@@ -21,6 +21,7 @@ from numba import prange, types
 from numba.extending import intrinsic
 
 from .compiling import kernel
+from .patches import aligned
 from .simd import I64, LANES, NAME, POINTER, VECTOR
 from .threads import chunks_of, launch
 
@@ -361,9 +362,8 @@ def _items(images, tables, channels):
     return images * len(tables[0][0]) * -(-channels // LANES)
 
 
-def _mixed(x, w, bias, shape, tables):
-    y = np.empty(shape, x.dtype)
-    items = _items(shape[0], tables, shape[3])
+def _mixed(x, w, bias, y, tables):
+    items = _items(len(y), tables, y.shape[3])
     chunks = chunks_of(items, 2 * max(x.size, y.size))
     launch(_mix, _mix_loop, chunks, items, x, w.reshape(*w.shape[:2], -1), bias, y, *tables)
     return y
@@ -378,14 +378,15 @@ def forward(x, w, b, size, stride, padding, dilation, groups):
     filters = w.shape[3]
     tables = _tables(False, x.shape[1:3], size, w.shape[:2], stride, padding, dilation)
     b = np.zeros(filters, x.dtype) if b is None else b
-    return _mixed(_repeated(x, filters, groups), w, b, (x.shape[0], *size, filters), tables)
+    return _mixed(_repeated(x, filters, groups), w, b, aligned(x.shape[0], *size, filters), tables)
 
 
 def input_grad(g, w, size, stride, padding, dilation, groups):
     """As `conv.input_grad`, where `suits`."""
     filters = w.shape[3]
     tables = _tables(True, size, g.shape[1:3], w.shape[:2], stride, padding, dilation)
-    dx = _mixed(g, w, np.zeros(filters, g.dtype), (g.shape[0], *size, filters), tables)
+    dx = np.empty((g.shape[0], *size, filters), g.dtype)
+    _mixed(g, w, np.zeros(filters, g.dtype), dx, tables)
     return dx if filters == groups else dx.reshape(*dx.shape[:3], groups, -1).sum(axis=4)
 
 

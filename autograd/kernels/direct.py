@@ -3,51 +3,47 @@
     forward, input gradient     y[p, k] = sum over d of patch[p, d] w[d, k]
     weight gradient             dw[d, k] = sum over p of patch[p, d] g[p, k]
 
-A patch is what one output pixel p sees, D = fh*fw*C numbers; `PIXELS` patches of `DEPTH` numbers fill half of
-a core's L2 cache at most, whatever the image. Gathering copies a number once for each K multiply-adds and in
-return the microkernel meets no border, stride or dilation: it runs over full tiles of one size. A patch comes
-in runs of numbers that are contiguous in the image: a run is one row of the kernel, or one of its pixels
-where it is dilated or grouped. `runs` (R, 2) holds their rows and columns relative to the output pixel's
-first.
+A patch is what one output pixel p sees, D = fh*fw*C numbers. Gathering copies a number once for each K
+multiply-adds, and in return the microkernel meets no border, stride or dilation. Forward, a tile's patches
+stay in the first cache while they meet a block of the weights, DEPTH rows of them at most, that stays in L2;
+for the weights' gradient PIXELS patches stay in L2 while they are added into a block of dw. A patch comes in
+runs of numbers that are contiguous in the image: one row of the kernel, or one of its pixels where it is
+dilated or grouped. `runs` (R, 2) holds their rows and columns relative to the output pixel's first.
 """
 
 import numpy as np
-from numba import prange
 
 from . import threads
 from .compiling import kernel
+from .loops import loop
+from .operands import add, floats, numbers, room_for, run, wholes
 from .patches import aligned, copy, gather
 from .simd import COLUMNS, LANES, ROWS, tile
-from .threads import launch
 
-DEPTH = 576  # a panel of weights, DEPTH x COLUMNS, is read once for each ROWS patches: it stays in L2
-L2 = 1 << 20
-PIXELS = 8 * ROWS
+DEPTH = 576  # numbers of a patch at a time: ROWS * DEPTH floats are most of a first cache
+L2 = 1 << 20  # bytes of weights at a time
+PIXELS = 8 * ROWS  # patches at a time: fewer, and reading and writing the sums of dw would show
 PARTS = 8  # sums of the weight gradient taken apart, a number of the shape, so that threads change no bit
 
 
-@kernel()
-def _forward(
-    chunk,
-    first,
-    last,
-    x,
-    w,
-    bias,
-    y,
-    blocks,
-    length,
-    runs,
-    steps,
-    grid,
-    place,
-    patches_of,
-    panels_of,
-    sums_of,
-):
+@loop
+def _forward(chunk, first, last, width, at):
     """Pixels first..last of the grid. w is (groups, D, K / groups), and stays in L2 a block of D at a time.
     `place` (row, column, down, across) says where the grid lies in y; where it is not all of y, sums are kept
     there between blocks."""
+    x, w, bias, y = floats(at, 0), floats(at, 1)[0], floats(at, 2)[0, 0, 0], floats(at, 3)
+    runs, patches_of, panels_of, sums_of = (
+        wholes(at, 4)[0, 0],
+        floats(at, 5)[0],
+        floats(at, 6)[0, 0],
+        floats(at, 7)[0],
+    )
+    number = numbers(at)
+    blocks = number[0]
+    length = number[1]
+    steps = number[2], number[3]
+    grid = number[4], number[5]
+    place = number[6], number[7], number[8], number[9]
     patches, panels, sums = patches_of[chunk], panels_of[chunk], sums_of[chunk]
     groups, depth, count = w.shape
     filters = y.shape[3]
@@ -103,37 +99,16 @@ def _place(y, grid, place, p):
     return y.ctypes.data + ((n * y.shape[1] + row) * y.shape[2] + column) * y.shape[3] * 4
 
 
-@kernel(parallel=True)
-def _forward_loop(
-    chunks, pixels, x, w, bias, y, blocks, length, runs, steps, grid, place, patches_of, panels_of, sums_of
-):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * pixels // chunks, (chunk + 1) * pixels // chunks
-        _forward(
-            chunk,
-            first,
-            last,
-            x,
-            w,
-            bias,
-            y,
-            blocks,
-            length,
-            runs,
-            steps,
-            grid,
-            place,
-            patches_of,
-            panels_of,
-            sums_of,
-        )
-
-
-@kernel()
-def _weight_grad(chunk, first, last, x, g, parts, blocks, length, runs, steps, patches_of, cotangents_of):
+@loop
+def _weight_grad(chunk, first, last, width, at):
     """Tasks first..last of len(parts) * groups * blocks: the sums over one part of the pixels of one block of
     the patch's numbers. parts: (parts, groups, D, K / groups)."""
+    x, g, parts, runs = floats(at, 0), floats(at, 1), floats(at, 2), wholes(at, 3)[0, 0]
+    patches_of, cotangents_of = floats(at, 4)[0], floats(at, 5)[0, 0]
+    number = numbers(at)
+    blocks = number[0]
+    length = number[1]
+    steps = number[2], number[3]
     patches, cotangents = patches_of[chunk], cotangents_of[chunk]
     groups, depth, count = parts.shape[1], parts.shape[2], parts.shape[3]
     rows, columns, filters = g.shape[1], g.shape[2], g.shape[3]
@@ -170,14 +145,6 @@ def _weight_grad(chunk, first, last, x, g, parts, blocks, length, runs, steps, p
                     )
 
 
-@kernel(parallel=True)
-def _weight_grad_loop(chunks, tasks, x, g, parts, blocks, length, runs, steps, patches_of, cotangents_of):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * tasks // chunks, (chunk + 1) * tasks // chunks
-        _weight_grad(chunk, first, last, x, g, parts, blocks, length, runs, steps, patches_of, cotangents_of)
-
-
 def _merged(rows, columns, channels, groups):
     """(runs, length) of the kernel's pixels at these rows and columns. Pixels side by side make one run."""
     if groups == 1 and all(b == a + 1 for a, b in zip(columns, columns[1:])):
@@ -197,25 +164,8 @@ def _contract(x, w, bias, y, rows, columns, steps, grid, place):
     panels = aligned(chunks, len(w) * deep * wide)
     sums = aligned(chunks, ROWS, y.shape[3])
     bias = np.empty(0, np.float32) if bias is None else bias
-    launch(
-        _forward,
-        _forward_loop,
-        chunks,
-        pixels,
-        x,
-        w,
-        bias,
-        y,
-        blocks,
-        length,
-        runs,
-        steps,
-        grid,
-        place,
-        patches,
-        panels,
-        sums,
-    )
+    arrays = x, w, bias, y, runs, patches, panels, sums
+    run(_forward, chunks, pixels, arrays, (blocks, length, *steps, *grid, *place))
 
 
 def _by_group(w, groups):
@@ -228,38 +178,33 @@ def _by_group(w, groups):
 
 def forward(x, w, b, size, stride, padding, dilation, groups):
     """As `conv.forward`."""
-    y = np.empty((x.shape[0], *size, w.shape[3]), np.float32)
+    y = aligned(x.shape[0], *size, w.shape[3])
     rows, columns = ([a * d - p[0] for a in range(f)] for f, d, p in zip(w.shape[:2], dilation, padding))
     weights = _by_group(w.reshape(-1, *w.shape[2:]), groups)
     _contract(x, weights, b, y, rows, columns, stride, size, (0, 0, 1, 1))
     return y
 
 
-@kernel()
-def _swap(chunk, first, last, w, out):
-    """Matrices first..last of w (taps, C, K) -> out (taps, K, C), LANES rows at a time."""
+@loop
+def _swap(chunk, first, last, width, at):
+    """Taps first..last of out (taps, K, C) from w (fh * fw, C, K), LANES rows at a time; `order` says which
+    of w's taps they are."""
+    w, out, order = floats(at, 0)[0], floats(at, 1)[0], wholes(at, 2)[0, 0, 0]
     for tap in range(first, last):
         for c0 in range(0, w.shape[1], LANES):
-            stop = min(c0 + LANES, w.shape[1])
             for k in range(w.shape[2]):
-                for c in range(c0, stop):
-                    out[tap, k, c] = w[tap, c, k]
+                for c in range(c0, min(c0 + LANES, w.shape[1])):
+                    out[tap, k, c] = w[order[tap], c, k]
 
 
-@kernel(parallel=True)
-def _swap_loop(chunks, taps, w, out):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        _swap(chunk, chunk * taps // chunks, (chunk + 1) * taps // chunks, w, out)
-
-
-def swapped(w):
-    """w (fh, fw, C, K) -> (fh, fw, K, C)."""
+def swapped(w, order):
+    """These taps of w (fh, fw, C, K), counted along rows, as (taps, K, C)."""
+    w = w.reshape(-1, *w.shape[2:])
     if w.size < 1 << 13:
-        return np.ascontiguousarray(w.swapaxes(2, 3))
-    out = np.empty((w.shape[0] * w.shape[1], w.shape[3], w.shape[2]), np.float32)
-    launch(_swap, _swap_loop, len(out), len(out), w.reshape(len(out), *w.shape[2:]), out)
-    return out.reshape(*w.shape[:2], *out.shape[1:])
+        return np.ascontiguousarray(w[order].swapaxes(1, 2))
+    out = np.empty((len(order), w.shape[2], w.shape[1]), np.float32)
+    run(_swap, len(order), len(order), (w, out, np.array(order, np.int64)), ())
+    return out
 
 
 def _seen_by(residue, taps, stride, dilation, before):
@@ -270,13 +215,9 @@ def _seen_by(residue, taps, stride, dilation, before):
 
 
 def input_grad(g, w, size, stride, padding, dilation, groups):
-    """As `conv.input_grad`. With stride s, the s*s kinds of input pixels are seen through different taps:
-    each kind is a convolution of g at stride 1 with its part of the filters, and no zero is multiplied."""
+    """As `conv.input_grad`. With stride s, s*s kinds of input pixels are seen through different taps: each
+    is a convolution of g at stride 1 with its part of the filters, and no zero is multiplied."""
     taps, (depth, count) = w.shape[:2], w.shape[2:]
-    if groups == 1:
-        turned = swapped(w)[None]  # (groups, fh, fw, K / groups, C / groups)
-    else:
-        turned = w.reshape(*taps, depth, groups, count // groups).transpose(3, 0, 1, 4, 2)
     dx = np.empty((g.shape[0], *size, depth * groups), np.float32)
     for r in range(min(stride[0], size[0])):
         for c in range(min(stride[1], size[1])):
@@ -285,7 +226,9 @@ def input_grad(g, w, size, stride, padding, dilation, groups):
             if not a or not e:
                 dx[:, r :: stride[0], c :: stride[1]] = 0
                 continue
-            part = np.ascontiguousarray(turned[:, a][:, :, e]).reshape(groups, -1, depth)
+            order = [i * taps[1] + j for i in a for j in e]
+            part = swapped(w, order).reshape(len(order), groups, count // groups, depth)
+            part = np.ascontiguousarray(part.swapaxes(0, 1)).reshape(groups, -1, depth)
             grid = -(-(size[0] - r) // stride[0]), -(-(size[1] - c) // stride[1])
             _contract(g, part, None, dx, rows, columns, (1, 1), grid, (r, c, *stride))
     return dx
@@ -300,30 +243,17 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     depth, pixels = len(runs) * length, g.size // count
     workers = max(1, min(threads.get_num_threads(), g.size * depth // threads.GRAIN))
     blocks = -(-depth // DEPTH)
-    parts = max(1, min(-(-PARTS // (groups * blocks)), g.size * depth // threads.GRAIN))
+    parts = max(1, min(-(-PARTS // (groups * blocks)), g.size * depth // threads.GRAIN, pixels))
     tasks = parts * groups * blocks
     chunks = min(workers, tasks)
-    sums = np.empty((parts, groups, depth, count // groups), np.float32)
+    dw = np.empty((*kernel_size, channels, count), np.float32)
+    sums = room_for(dw if groups == 1 else None, (parts, groups, depth, count // groups))
     patches = aligned(chunks, PIXELS, -(-depth // blocks) + LANES)
     cotangents = aligned(chunks, PIXELS * -(-count // COLUMNS) * COLUMNS)
-    launch(
-        _weight_grad,
-        _weight_grad_loop,
-        chunks,
-        tasks,
-        x,
-        g,
-        sums,
-        blocks,
-        length,
-        runs,
-        stride,
-        patches,
-        cotangents,
-    )
+    run(_weight_grad, chunks, tasks, (x, g, sums, runs, patches, cotangents), (blocks, length, *stride))
     if pixels == 0:
         sums[...] = 0
-    dw = sums[0] if parts == 1 else sums.sum(axis=0)
-    if groups > 1:
-        dw = np.ascontiguousarray(dw.swapaxes(0, 1))
-    return dw.reshape(*kernel_size, channels, count)
+    if groups == 1:
+        return add(sums, dw)
+    dw.reshape(depth, groups, count // groups)[...] = sums.sum(axis=0).swapaxes(0, 1)
+    return dw

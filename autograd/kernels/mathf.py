@@ -2,13 +2,13 @@
 vector code: no branch, no table, no call. pip's Numba has no vector maths library, and its scalar one takes
 six times as long as NumPy.
 
-Largest error over all floats, against float64 (tests/test_kernels_elementwise.py measures it), in units of
-the last place (ULP) of the true value:
+Largest error beside float64 (tests/test_kernels_elementwise.py measures it), in units of the last place (ULP)
+of the true value:
 
-    exp 1.0    expm1 1.4    log 0.8    log1p 1.5    sigmoid 2.5    tanh 2.5    erf 1.0
+    exp 1.0    expm1 1.5    log 0.9    log1p 1.5    sigmoid 2.5    tanh 5.5    erf 6.0
 
-Infinities and zeros come out as NumPy has them, NaN stays NaN. Results under 1.2e-38 may be off by one step
-of the denormal numbers. The names are NumPy's, so that an op's own lines compile against this module."""
+Infinities and zeros come out as NumPy has them, NaN stays NaN. Exponentials under 1.7e-38 come out as 0. The
+names are NumPy's, so that an op's own lines compile against this module."""
 
 import numpy as np
 from numba import float32, int32
@@ -223,6 +223,12 @@ def log1p(x):
     lost = x - (u - float32(1.0))
     y = log(u) + lost / u
     return where(x == float32(0.0), x, where((u <= float32(0.0)) | (u == _INFINITY), log(u), y))
+
+
+@_maths
+def softplus(x):
+    """log(1 + e^x), without overflow."""
+    return maximum(x, float32(0.0)) + log1p(exp(-absolute(x)))
 
 
 # ---- the error function

@@ -1,12 +1,12 @@
 """A register tile over scattered numbers: `simd.tile` whose depth runs through a table of offsets.
 
-    y[i, v] = start[v] + sum over k of x[i * x_row + offsets[k, 0]] * w[offsets[k, 1] + v]    i < rows, v <
-    columns
+    y[i, v] = start[v] + sum over k of x[i * x_row + offsets[k, 0]] * w[offsets[k, 1] + v]
 
-A pixel sees fh rows of a few numbers each. One loop over all of them, borders left out of the table, instead
-of a call of `tile` for each row, keeps the sums in registers throughout: with 5x5x1 filters that is 5 times
-fewer loads, stores and calls. Addresses are byte addresses; offsets (depth, 2) are int64 and count float32
-elements.
+for i < rows, v < columns; `rows` is at most ROWS where one vector holds the columns, else FEW. A pixel sees
+fh rows of a few numbers each. One loop over all of them, those beyond the border left out of the table,
+keeps the sums in registers, where `tile` is called for each row: with 5x5x1 filters that is five times fewer
+loads, stores and calls. The depth is at least 1. Addresses are byte addresses; offsets (depth, 2) are int64
+and count float32 elements.
 """
 
 from llvmlite import ir
@@ -20,7 +20,10 @@ from .simd import LANES, NAME, POINTER, ROWS, VECTOR, VECTORS
 I64 = simd.I64
 # x, x_row, offsets, depth, w, start, y, y_row, rows, columns
 ARGUMENTS = [POINTER, I64, I64.as_pointer(), I64, POINTER, POINTER, POINTER, I64, I64, I64]
-ROW_VARIANTS = (ROWS // 2 + 1, ROWS)
+FEW = ROWS // 2 + 1
+# Rows of a tile, by its vectors. LLVM gathers what a step loads before it sums, so that with more than one
+# vector ROWS rows of sums would not stay in registers.
+HEIGHTS = [(1, FEW), (1, ROWS)] + [(vectors, FEW) for vectors in range(2, VECTORS + 1)]
 
 
 def _variant(module, rows, vectors):
@@ -34,7 +37,7 @@ def _variant(module, rows, vectors):
     function.attributes.add("nounwind")
     x, x_row, offsets, depth, w, start, y, y_row, present, columns = function.args
     multiply_add = simd._external(module, f"llvm.fmuladd.v{LANES}f32", VECTOR, [VECTOR] * 3)
-    entry, head, loop, done = (function.append_basic_block(s) for s in ("entry", "head", "loop", "done"))
+    entry, loop, done = (function.append_basic_block(s) for s in ("entry", "loop", "done"))
     b = ir.IRBuilder(entry)
     whole = lambda n: ir.Constant(I64, n)
     left = b.sub(columns, whole((vectors - 1) * LANES))
@@ -45,30 +48,29 @@ def _variant(module, rows, vectors):
     index = [b.select(b.icmp_signed(">", whole(i), last), last, whole(i)) for i in range(rows)]
     x_rows = [b.gep(x, [b.mul(x_row, i)]) for i in index]
     initial = row.load(start)
-    b.branch(head)
-
-    b.position_at_end(head)
-    k = b.phi(I64)
-    sums = [[b.phi(VECTOR) for _ in range(vectors)] for _ in range(rows)]
-    b.cbranch(b.icmp_signed("<", k, depth), loop, done)
+    b.branch(loop)
 
     b.position_at_end(loop)
-    entry_at = b.gep(offsets, [b.mul(k, whole(2))])
-    offset = b.load(entry_at)
-    weights = row.load(b.gep(w, [b.load(b.gep(entry_at, [whole(1)]))]))
-    following = b.add(k, whole(1))
+    k, at = b.phi(I64), b.phi(I64.as_pointer())
+    sums = [[b.phi(VECTOR) for _ in range(vectors)] for _ in range(rows)]
+    weights = row.load(b.gep(w, [b.load(b.gep(at, [whole(1)]))]))
+    offset, following = b.load(at), b.add(k, whole(1))
     k.add_incoming(whole(0), entry)
     k.add_incoming(following, loop)
+    at.add_incoming(offsets, entry)
+    at.add_incoming(b.gep(at, [whole(2)]), loop)
+    added = []
     for i in range(rows):
         value = simd._splat(b, b.load(b.gep(x_rows[i], [offset])), VECTOR)
+        added.append([b.call(multiply_add, [value, weights[v], sums[i][v]]) for v in range(vectors)])
         for v in range(vectors):
             sums[i][v].add_incoming(initial[v], entry)
-            sums[i][v].add_incoming(b.call(multiply_add, [value, weights[v], sums[i][v]]), loop)
-    b.branch(head)
+            sums[i][v].add_incoming(added[i][v], loop)
+    b.cbranch(b.icmp_signed("<", following, depth), loop, done)
 
     b.position_at_end(done)
     for i in range(rows):
-        row.store(sums[i], b.gep(y, [b.mul(y_row, index[i])]))
+        row.store(added[i], b.gep(y, [b.mul(y_row, index[i])]))
     b.ret_void()
     return function
 
@@ -83,16 +85,15 @@ def _vector_tile(typingctx, x, x_row, offsets, depth, w, start, y, y_row, rows, 
         ]
         rows, columns = arguments[8], arguments[9]
         end = b.append_basic_block("end")
-        for vectors in range(1, VECTORS + 1):
-            for most in ROW_VARIANTS:
-                fits = b.icmp_signed("<=", columns, ir.Constant(I64, vectors * LANES))
-                fits = b.and_(fits, b.icmp_signed("<=", rows, ir.Constant(I64, most)))
-                call, more = b.append_basic_block("call"), b.append_basic_block("more")
-                b.cbranch(fits, call, more)
-                b.position_at_end(call)
-                b.call(_variant(b.module, most, vectors), arguments)
-                b.branch(end)
-                b.position_at_end(more)
+        for vectors, most in HEIGHTS:
+            fits = b.icmp_signed("<=", columns, ir.Constant(I64, vectors * LANES))
+            fits = b.and_(fits, b.icmp_signed("<=", rows, ir.Constant(I64, most)))
+            call, more = b.append_basic_block("call"), b.append_basic_block("more")
+            b.cbranch(fits, call, more)
+            b.position_at_end(call)
+            b.call(_variant(b.module, most, vectors), arguments)
+            b.branch(end)
+            b.position_at_end(more)
         b.branch(end)
         b.position_at_end(end)
         return context.get_dummy_value()

@@ -12,8 +12,13 @@ loop in Python, so the tile is written here as LLVM IR, once for any vector widt
     weight grad  x = input pixels   x_row = 1          x_step = stride*C   w = output's cotangent,   w_row = K
     input grad   x = cotangent      x_row = K          x_step = 1          w = weights with C and K swapped
 
-Addresses are byte addresses, as `array.ctypes.data` gives them: name the array after the call that uses its
-address, or Numba may free it before. Rows and steps count elements of float32.
+    tile(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, accumulate)
+    tile_from(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row)
+
+1 <= rows <= ROWS, 1 <= columns <= COLUMNS, depth >= 1; nothing is read or written outside. `tile` sets y, or
+adds to it unless `accumulate` is 0; `tile_from` adds to what lies at `start` (a bias: start_row = 0), 0 being
+nothing. x, w, y and start are byte addresses, as `array.ctypes.data` gives them: name the array after the
+call that uses its address, or Numba may free it before. Rows and steps count elements of float32.
 """
 
 import os
@@ -27,8 +32,7 @@ from numba.extending import intrinsic
 from .compiling import kernel
 
 # Lanes of a vector, rows of a tile, vectors in a row of it: rows * vectors sums, the vectors of one weight
-# row
-# and one broadcast fill the registers: 32 of AVX-512 and NEON, 16 of AVX2 and of anything else.
+# row and one broadcast fill the registers: 32 of AVX-512 and NEON, 16 of AVX2 and of anything else.
 TILES = {"avx512": (16, 14, 2), "avx2": (8, 6, 2), "neon": (4, 8, 3), "plain": (4, 6, 2)}
 
 
@@ -52,8 +56,8 @@ COLUMNS = LANES * VECTORS
 
 F32, I1, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64)
 POINTER, VECTOR, MASK = F32.as_pointer(), ir.VectorType(F32, LANES), ir.VectorType(I1, LANES)
-# x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, accumulate
-ARGUMENTS = [POINTER, I64, I64, POINTER, I64, I64, POINTER, I64, I64, I64, I64]
+# x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row
+ARGUMENTS = [POINTER, I64, I64, POINTER, I64, I64, POINTER, I64, I64, I64, POINTER, I64]
 
 
 def _i64(n):
@@ -69,6 +73,13 @@ def _splat(b, value, kind):
     undefined = ir.Constant(kind, ir.Undefined)
     one = b.insert_element(undefined, value, ir.Constant(I32, 0))
     return b.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(I32, LANES), [0] * LANES))
+
+
+def _prefetch(b, pointer):
+    """Asks for a cache line that will be written."""
+    function = _external(b.module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, I32, I32, I32])
+    write, keep, data = (ir.Constant(I32, n) for n in (1, 3, 1))
+    b.call(function, [pointer, write, keep, data])
 
 
 class _Row:
@@ -109,23 +120,52 @@ class _Row:
                 self.b.store(value, self._slot(pointer, v), align=4)
 
 
-def _variant(module, rows, vectors, masked):
-    """The LLVM function for up to `rows` rows and exactly `vectors` vectors, the last one masked or whole.
+def _opaque(b, value):
+    """The value, in a register: LLVM does not see where it comes from."""
+    return b.call(ir.InlineAsm(ir.FunctionType(I64, [I64]), "", "=r,0"), [value])
 
-    With fewer rows the last one is computed again in place of those that lack, and stored over itself: so a
-    handful of variants serves every number of rows. Sums start from y or from 0.
+
+def _row_offsets(b, step, rows):
+    """Functions that give the offset of each of `rows` rows, in elements: an odd multiple of the step, kept
+    in a register, times the power of 2 that an address of x86 may scale it by. LLVM by itself would go from
+    row to row by adding the step, and one step of the depth would wait for that chain as long as for its own
+    sums."""
+    odd = {}
+    for i in range(1, rows):
+        base = i // (i & -i) if i & -i <= 8 else i
+        odd.setdefault(base, _opaque(b, b.mul(step, _i64(4 * base))))
+    return lambda i: b.mul(odd[i // (i & -i)], _i64(i & -i)) if i else _i64(0)
+
+
+def _rows_from(b, first, step, rows, present):
+    """Pointers to `rows` rows. With fewer `present` the last of those stands in for the ones that lack."""
+    pointers = []
+    for i in range(rows):
+        index = _i64(i)
+        if present is not None:
+            index = b.select(b.icmp_signed("<", index, present), index, b.sub(present, _i64(1)))
+        pointers.append(b.gep(first, [b.mul(step, index)]))
+    return pointers
+
+
+def _variant(module, rows, vectors, whole, masked):
+    """The LLVM function for `rows` rows (or up to `rows` unless `whole`) and exactly `vectors` vectors, the
+    last one whole or masked.
+
+    Where rows lack, the last one is computed again in their place and stored over itself: so a handful of
+    variants serves every number of rows.
     """
-    name = f"ngrad_tile_{NAME}_{rows}x{vectors}{'m' if masked else ''}"
+    name = f"ngrad_tile_{NAME}_{rows if whole else f'to{rows}'}x{vectors}{'m' if masked else ''}"
     if name in module.globals:
         return module.globals[name]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), ARGUMENTS), name)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
-    x, x_row, x_step, w, w_row, depth, y, y_row, present, columns, accumulate = function.args
+    x, x_row, x_step, w, w_row, depth, y, y_row, present, columns, start, start_row = function.args
     multiply_add = _external(module, f"llvm.fmuladd.v{LANES}f32", VECTOR, [VECTOR] * 3)
-    entry, load, head, loop, done = (
-        function.append_basic_block(s) for s in ("entry", "load", "head", "loop", "done")
+    entry, loop, done, onto, fresh = (
+        function.append_basic_block(s) for s in ("entry", "loop", "done", "onto", "fresh")
     )
     b = ir.IRBuilder(entry)
     mask = None
@@ -134,84 +174,108 @@ def _variant(module, rows, vectors, masked):
         lanes = ir.Constant(ir.VectorType(I32, LANES), list(range(LANES)))
         mask = b.icmp_signed("<", lanes, _splat(b, b.trunc(left, I32), ir.VectorType(I32, LANES)))
     row = _Row(b, vectors, mask)
-    last = b.sub(present, _i64(1))
-    index = []
-    for i in range(rows):
-        lacks = b.icmp_signed(">", _i64(i), last)
-        index.append(b.select(lacks, last, _i64(i)))
-    x_rows = [b.gep(x, [b.mul(x_row, i)]) for i in index]
-    y_rows = [b.gep(y, [b.mul(y_row, i)]) for i in index]
-    b.cbranch(b.icmp_signed("!=", accumulate, _i64(0)), load, head)
-
-    b.position_at_end(load)
-    loaded = [row.load(p) for p in y_rows]
-    b.branch(head)
-
-    b.position_at_end(head)
-    start = [[b.phi(VECTOR) for _ in range(vectors)] for _ in range(rows)]
-    for i in range(rows):
-        for v in range(vectors):
-            start[i][v].add_incoming(ir.Constant(VECTOR, [0.0] * LANES), entry)
-            start[i][v].add_incoming(loaded[i][v], load)
+    present = None if whole else present
+    y_rows = _rows_from(b, y, y_row, rows, present)
+    x_rows = None if whole else _rows_from(b, x, x_row, rows, present)
+    x_offset = _row_offsets(b, x_row, rows) if whole else None
+    starts = b.icmp_unsigned("!=", start, ir.Constant(POINTER, None))
+    with b.if_then(b.or_(starts, b.icmp_signed(">=", depth, _i64(128)))):
+        for p in y_rows:  # its lines arrive while the sums are taken; a short tile has no time for that
+            for v in range(vectors):
+                _prefetch(b, b.gep(p, [_i64(v * LANES)]))
+    entry = b.block
     b.branch(loop)
 
     b.position_at_end(loop)
-    k, offset, weights_at = b.phi(I64), b.phi(I64), b.phi(POINTER)
+    zero = ir.Constant(VECTOR, [0.0] * LANES)
+    k, offset, weights_at, x_at = b.phi(I64), b.phi(I64), b.phi(POINTER), b.phi(POINTER)
     sums = [[b.phi(VECTOR) for _ in range(vectors)] for _ in range(rows)]
     weights = row.load(weights_at)
     added = []
     for i in range(rows):
-        value = _splat(b, b.load(b.gep(x_rows[i], [offset])), VECTOR)
+        if whole:
+            bytes_at = b.gep(b.bitcast(x_at, ir.IntType(8).as_pointer()), [x_offset(i)])
+            value = _splat(b, b.load(b.bitcast(bytes_at, POINTER)), VECTOR)
+        else:
+            value = _splat(b, b.load(b.gep(x_rows[i], [offset])), VECTOR)
         added.append([b.call(multiply_add, [value, weights[v], sums[i][v]]) for v in range(vectors)])
-    following = b.add(k, _i64(1)), b.add(offset, x_step), b.gep(weights_at, [w_row])
-    for phi, first, after in zip((k, offset, weights_at), (_i64(0), _i64(0), w), following, strict=True):
-        phi.add_incoming(first, head)
+    phis = k, offset, weights_at, x_at
+    following = b.add(k, _i64(1)), b.add(offset, x_step), b.gep(weights_at, [w_row]), b.gep(x_at, [x_step])
+    for phi, before, after in zip(phis, (_i64(0), _i64(0), w, x), following, strict=True):
+        phi.add_incoming(before, entry)
         phi.add_incoming(after, loop)
     for i in range(rows):
         for v in range(vectors):
-            sums[i][v].add_incoming(start[i][v], head)
+            sums[i][v].add_incoming(zero, entry)
             sums[i][v].add_incoming(added[i][v], loop)
     b.cbranch(b.icmp_signed("<", following[0], depth), loop, done)
 
     b.position_at_end(done)
+    b.cbranch(starts, onto, fresh)
+    b.position_at_end(onto)
+    loaded = [row.load(p) for p in _rows_from(b, start, start_row, rows, present)]
+    for i in range(rows):
+        row.store([b.fadd(p, q) for p, q in zip(loaded[i], added[i], strict=True)], y_rows[i])
+    b.ret_void()
+    b.position_at_end(fresh)
     for i in range(rows):
         row.store(added[i], y_rows[i])
     b.ret_void()
     return function
 
 
-ROW_VARIANTS = sorted({1, 2, 4, 8, ROWS} & set(range(ROWS + 1)))
+# The most rows that each variant for fewer has room for.
+TAILS = [n for n in (1, 2, 4, 8) if n < ROWS] + [ROWS]
+
+
+def _tile(b, arguments):
+    """Picks the smallest variant with room for `rows` and `columns`, and calls it."""
+    rows, columns = arguments[8], arguments[9]
+    end = b.append_basic_block("end")
+
+    def case(condition):
+        here, beyond = b.append_basic_block("here"), b.append_basic_block("beyond")
+        b.cbranch(condition, here, beyond)
+        b.position_at_end(here)
+        return beyond
+
+    for vectors in reversed(range(1, VECTORS + 1)):
+        for masked in (False, True):
+            full = _i64(vectors * LANES if not masked else (vectors - 1) * LANES)
+            beyond = case(b.icmp_signed(">" if masked else "==", columns, full))
+            for most, whole in [(ROWS, True), *((n, False) for n in TAILS)]:
+                more = case(b.icmp_signed("==" if whole else "<=", rows, _i64(most)))
+                b.call(_variant(b.module, most, vectors, whole, masked), arguments)
+                b.branch(end)
+                b.position_at_end(more)
+            b.branch(end)
+            b.position_at_end(beyond)
+    b.branch(end)
+    b.position_at_end(end)
+
+
+def _pointers(b, arguments, kinds):
+    """The arguments of an intrinsic, addresses made pointers."""
+    return [b.inttoptr(a, kind) if kind is POINTER else a for a, kind in zip(arguments, kinds, strict=True)]
+
+
+@intrinsic
+def _vector_tile_from(
+    typingctx, x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row
+):
+    def codegen(context, b, signature, arguments):
+        _tile(b, _pointers(b, arguments, ARGUMENTS))
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 12), codegen
 
 
 @intrinsic
 def _vector_tile(typingctx, x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, accumulate):
-    """Picks the smallest variant with room for `rows` and `columns`, and calls it."""
-
     def codegen(context, b, signature, arguments):
-        arguments = [
-            b.inttoptr(a, kind) if kind is POINTER else a
-            for a, kind in zip(arguments, ARGUMENTS, strict=True)
-        ]
-        rows, columns = arguments[8], arguments[9]
-        end = b.append_basic_block("end")
-        for vectors in range(1, VECTORS + 1):
-            for masked in (True, False):
-                width = _i64(vectors * LANES)
-                fits = b.icmp_signed("<" if masked else "==", columns, width)
-                here, beyond = b.append_basic_block("here"), b.append_basic_block("beyond")
-                b.cbranch(fits, here, beyond)
-                b.position_at_end(here)
-                for most in ROW_VARIANTS:
-                    call, more = b.append_basic_block("call"), b.append_basic_block("more")
-                    b.cbranch(b.icmp_signed("<=", rows, _i64(most)), call, more)
-                    b.position_at_end(call)
-                    b.call(_variant(b.module, most, vectors, masked), arguments)
-                    b.branch(end)
-                    b.position_at_end(more)
-                b.branch(end)
-                b.position_at_end(beyond)
-        b.branch(end)
-        b.position_at_end(end)
+        *arguments, accumulate = arguments
+        start = b.select(b.icmp_signed("!=", accumulate, _i64(0)), arguments[6], _i64(0))
+        _tile(b, _pointers(b, [*arguments, start, arguments[7]], ARGUMENTS))
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 11), codegen
@@ -227,17 +291,34 @@ def _floats_at(typingctx, address):
     return types.CPointer(types.float32)(types.intp), codegen
 
 
+@intrinsic
+def integers_at(typingctx, address):
+    """A byte address, or an array of addresses in C, as a pointer to int64, to be indexed."""
+
+    def codegen(context, b, signature, arguments):
+        cast = b.inttoptr if isinstance(arguments[0].type, ir.IntType) else b.bitcast
+        return cast(arguments[0], I64.as_pointer())
+
+    return types.CPointer(types.int64)(address), codegen
+
+
 @kernel()
-def _plain_tile(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, accumulate):
-    x, w, y = _floats_at(x), _floats_at(w), _floats_at(y)
+def _plain_tile_from(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row):
+    x, w, y, begin = _floats_at(x), _floats_at(w), _floats_at(y), _floats_at(start)
     for i in range(rows):
-        if accumulate == 0:
-            for v in range(columns):
-                y[i * y_row + v] = numba.float32(0)
+        for v in range(columns):
+            y[i * y_row + v] = begin[i * start_row + v] if start != 0 else numba.float32(0)
         for k in range(depth):
             value = x[i * x_row + k * x_step]
             for v in range(columns):
                 y[i * y_row + v] += value * w[k * w_row + v]
 
 
+@kernel()
+def _plain_tile(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, accumulate):
+    start = y if accumulate != 0 else 0
+    _plain_tile_from(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, y_row)
+
+
 tile = _plain_tile if NAME == "off" else _vector_tile
+tile_from = _plain_tile_from if NAME == "off" else _vector_tile_from

@@ -11,7 +11,7 @@ from numba import carray, float32, int64
 from . import mathf
 from .compiling import REASSOCIATE, kernel
 from .loops import chunks_of, loop, use_wide_vectors
-from .threads import ready
+from .threads import GRAIN, ready
 
 _BLOCK = 2048  # elements
 _COST = 12  # of one element, in additions
@@ -129,36 +129,52 @@ def _log_softmax_grad(chunk, first, last, width, at):
                 part[i] = cotangents[i] - part[i] * total
 
 
+@_inlined
+def _losses(x, labels, width, losses, tops, totals):
+    """The losses, each row's maximum and sum of exponentials. Returns the sum of the losses, or -inf, which
+    no sum of losses is, where a label is out of range."""
+    step = max(_BLOCK // width, 1)
+    e = np.empty(min(step, labels.size) * width, float32)
+    total = 0.0
+    for row in range(0, labels.size, step):
+        end = min(row + step, labels.size)
+        block = x[row * width : end * width]
+        for k in range(_exponentials(block, width, e[: block.size], tops[row:end])):
+            label = labels[row + k]
+            totals[row + k] = below = _sum(e[k * width : (k + 1) * width])
+            if 0 <= label < width:
+                losses[row + k] = loss = mathf.log(below) - (block[k * width + label] - tops[row + k])
+                total += loss
+            else:
+                total = -np.inf
+    return total
+
+
 @loop
 def _cross_entropy(chunk, first, last, width, at):
-    """The losses, each row's maximum and sum of exponentials, and a flag: whether a label is out of range."""
     use_wide_vectors()
     x, labels = carray(at[0], (last * width,), float32), carray(at[1], (last,), int64)
     losses, tops = carray(at[2], (last,), float32), carray(at[3], (last,), float32)
     totals, wrong = carray(at[4], (last,), float32), carray(at[5], (1,), int64)
-    step = max(_BLOCK // width, 1)
-    e = np.empty(step * width, float32)
-    for row in range(first, last, step):
-        end = min(row + step, last)
-        block = x[row * width : end * width]
-        for k in range(_exponentials(block, width, e[: block.size], tops[row:end])):
-            label = labels[row + k]
-            totals[row + k] = total = _sum(e[k * width : (k + 1) * width])
-            if 0 <= label < width:
-                losses[row + k] = mathf.log(total) - (block[k * width + label] - tops[row + k])
-            else:
-                wrong[0] = 1
+    x, labels = x[first * width : last * width], labels[first:last]
+    if _losses(x, labels, width, losses[first:last], tops[first:last], totals[first:last]) == -np.inf:
+        wrong[0] = 1
 
 
-@loop
-def _cross_entropy_grad(chunk, first, last, width, at):
+@kernel(fastmath=REASSOCIATE)
+def _cross_entropy_serial(x, labels, losses, tops, totals):
     use_wide_vectors()
-    g, x = carray(at[0], (last,), float32), carray(at[1], (last * width,), float32)
-    labels, tops = carray(at[2], (last,), int64), carray(at[3], (last,), float32)
-    totals, dx = carray(at[4], (last,), float32), carray(at[5], (last * width,), float32)
+    return _losses(x, labels, x.size // labels.size, losses, tops, totals)
+
+
+@_inlined
+def _losses_grad(g, x, labels, width, tops, totals, dx):
+    """g is the cotangent of each loss, or of their mean alone."""
     step = max(_BLOCK // width, 1)
-    for row in range(first, last, step):
-        end = min(row + step, last)
+    each = 1 if g.size == labels.size else 0
+    share = float32(1.0) if each else float32(1.0) / float32(labels.size)
+    for row in range(0, labels.size, step):
+        end = min(row + step, labels.size)
         out = dx[row * width : end * width]
         for k in range(end - row):
             part, source = out[k * width : (k + 1) * width], x[(row + k) * width : (row + k + 1) * width]
@@ -169,10 +185,28 @@ def _cross_entropy_grad(chunk, first, last, width, at):
             out[i] = mathf.exp(out[i])
         for k in range(end - row):
             part = out[k * width : (k + 1) * width]
-            scale = g[row + k] / totals[row + k]
+            cotangent = g[(row + k) * each] * share
+            scale = cotangent / totals[row + k]
             for i in range(width):
                 part[i] *= scale
-            part[labels[row + k]] -= g[row + k]
+            part[labels[row + k]] -= cotangent
+
+
+@loop
+def _cross_entropy_grad(chunk, first, last, width, at):
+    use_wide_vectors()
+    g, x = carray(at[0], (last,), float32), carray(at[1], (last * width,), float32)
+    labels, tops = carray(at[2], (last,), int64), carray(at[3], (last,), float32)
+    totals, dx = carray(at[4], (last,), float32), carray(at[5], (last * width,), float32)
+    low, high = first * width, last * width
+    rows = tops[first:last], totals[first:last]
+    _losses_grad(g[first:last], x[low:high], labels[first:last], width, *rows, dx[low:high])
+
+
+@kernel(fastmath=REASSOCIATE)
+def _cross_entropy_grad_serial(g, x, labels, tops, totals, dx):
+    use_wide_vectors()
+    _losses_grad(g, x, labels, x.size // labels.size, tops, totals, dx)
 
 
 def _run(body, x, *arrays):
@@ -203,21 +237,37 @@ def log_softmax_grad(g, y):
     return _run(_log_softmax_grad, y, g, y, np.empty_like(y))
 
 
-def cross_entropy(x, labels):
-    """x (..., classes) and integer labels (...) -> (losses, maxima, sums of exponentials), each (...). None
-    where a label is out of range."""
+def _is_small(x):
+    """Whether the work is one thread's: then a kernel is called without the ceremony of a loop, since a loss
+    of 32 rows of 10 classes takes less time than that."""
+    return x.size * _COST < 2 * GRAIN
+
+
+def cross_entropy(x, labels, mean=False):
+    """x (..., classes) and integer labels (...), not none -> (losses, maxima, sums of exponentials), each
+    (...), or the mean loss for the losses. None where a label is out of range."""
     x, labels = ready(x, np.float32), ready(labels, np.int64)
-    shape = labels.shape
-    losses, tops, totals = (
-        np.empty(shape, np.float32),
-        np.empty(shape, np.float32),
-        np.empty(shape, np.float32),
-    )
-    wrong = _run(_cross_entropy, x, x, labels, losses, tops, totals, np.zeros(1, np.int64))
-    return None if wrong[0] else (losses, tops, totals)
+    losses = np.empty(labels.shape, np.float32)
+    tops, totals = np.empty((2, labels.size), np.float32)
+    if _is_small(x):
+        sum_of = _cross_entropy_serial(x.reshape(-1), labels.reshape(-1), losses.reshape(-1), tops, totals)
+        wrong = sum_of == -np.inf
+    else:
+        wrong = _run(_cross_entropy, x, x, labels, losses, tops, totals, np.zeros(1, np.int64))[0]
+        sum_of = np.add.reduce(losses, axis=None) if mean else 0.0
+    if wrong:
+        return None
+    return np.float32(sum_of / labels.size) if mean else losses, tops, totals
 
 
 def cross_entropy_grad(g, x, labels, tops, totals):
-    """The cotangent of x from that of the losses, g (...)."""
+    """The cotangent of x from that of the losses, g (...), or of their mean, g ()."""
     g, x, labels = ready(g, np.float32), ready(x, np.float32), ready(labels, np.int64)
-    return _run(_cross_entropy_grad, x, g, x, labels, tops, totals, np.empty_like(x))
+    dx = np.empty(x.shape, np.float32)
+    if _is_small(x):
+        flat = g.reshape(-1), x.reshape(-1), labels.reshape(-1)
+        _cross_entropy_grad_serial(*flat, tops, totals, dx.reshape(-1))
+        return dx
+    if g.shape != labels.shape:
+        g = np.full(labels.shape, g / labels.size, np.float32)
+    return _run(_cross_entropy_grad, x, g, x, labels, tops, totals, dx)

@@ -1,4 +1,8 @@
-"""The transforms of Winograd convolution as the paper writes them, and as intrinsics made of these lines."""
+"""The transforms of Winograd convolution as the paper writes them, and as intrinsics made of these lines.
+
+Six points, 0, 1, -1, 2, -2 and infinity, serve 4 outputs of 3 taps and 2 outputs of 5 taps: with p a point,
+N(p) = 4, -6, -6, 24, 24, 1, rows of G are (1, p, p^2, ...) / N(p), columns of A^T are (1, p, p^2, ...), and
+B^T is the same for both."""
 
 import numpy as np
 from llvmlite import ir
@@ -16,29 +20,55 @@ def input_points(d):
     return [first, a + b, a - b, c + e, c - e, last]
 
 
-def output_points(m):
-    """A^T m, for six values."""
+def four_outputs(m):
+    """A^T m, for six values and four outputs."""
     s, d, s2, d2 = m[1] + m[2], m[1] - m[2], m[3] + m[4], m[3] - m[4]
     return [m[0] + s + s2, d + d2 * 2.0, s + s2 * 4.0, d + d2 * 8.0 + m[5]]
 
 
-def cotangent_points(y):
+def four_cotangents(y):
     """A y, for four values."""
     even, odd, even2, odd2 = y[0] + y[2], y[1] + y[3], y[0] + y[2] * 4.0, (y[1] + y[3] * 4.0) * 2.0
     return [y[0], even + odd, even - odd, even2 + odd2, even2 - odd2, y[3]]
 
 
-def filter_points(w):
+def three_taps(w):
     """G w, for three values."""
     even, even2, odd2 = (w[0] + w[2]) * (-1 / 6), w[0] * (1 / 24) + w[2] * (1 / 6), w[1] * (1 / 12)
     return [w[0] * 0.25, even - w[1] * (1 / 6), even + w[1] * (1 / 6), even2 + odd2, even2 - odd2, w[2]]
 
 
-def filter_cotangent_points(u):
-    """G^T u, for six values."""
+def three_tap_cotangents(u):
+    """G^T u, for six values and three taps."""
     s, d, s2, d2 = u[1] + u[2], u[2] - u[1], u[3] + u[4], u[3] - u[4]
     middle = d * (1 / 6) + d2 * (1 / 12)
     return [u[0] * 0.25 - s * (1 / 6) + s2 * (1 / 24), middle, (s2 - s) * (1 / 6) + u[5]]
+
+
+def two_outputs(m):
+    """A^T m, for six values and two outputs."""
+    return [m[0] + (m[1] + m[2]) + (m[3] + m[4]), (m[1] - m[2]) + (m[3] - m[4]) * 2.0 + m[5]]
+
+
+def two_cotangents(y):
+    """A y, for two values."""
+    twice = y[1] * 2.0
+    return [y[0], y[0] + y[1], y[0] - y[1], y[0] + twice, y[0] - twice, y[1]]
+
+
+def five_taps(w):
+    """G w, for five values."""
+    even, odd = (w[0] + w[2] + w[4]) * (-1 / 6), (w[1] + w[3]) * (1 / 6)
+    even2 = w[0] * (1 / 24) + w[2] * (1 / 6) + w[4] * (2 / 3)
+    odd2 = w[1] * (1 / 12) + w[3] * (1 / 3)
+    return [w[0] * 0.25, even - odd, even + odd, even2 + odd2, even2 - odd2, w[4]]
+
+
+def five_tap_cotangents(u):
+    """G^T u, for six values and five taps."""
+    s, d, s2, d2 = (u[1] + u[2]) * (1 / 6), (u[2] - u[1]) * (1 / 6), u[3] + u[4], u[3] - u[4]
+    first, middle = u[0] * 0.25 - s + s2 * (1 / 24), s2 * (1 / 6) - s
+    return [first, d + d2 * (1 / 12), middle, d + d2 * (1 / 3), s2 * (2 / 3) - s + u[5]]
 
 
 class _Vector:
@@ -118,7 +148,11 @@ def _transform(points, size, biased=False):
 
 
 transform_input = _transform(input_points, 6)
-transform_output = _transform(output_points, 6, biased=True)
-transform_cotangent = _transform(cotangent_points, 4)
-transform_filter = _transform(filter_points, 3)
-transform_filter_cotangent = _transform(filter_cotangent_points, 6)
+transform_output_4 = _transform(four_outputs, 6, biased=True)
+transform_output_2 = _transform(two_outputs, 6, biased=True)
+transform_cotangent_4 = _transform(four_cotangents, 4)
+transform_cotangent_2 = _transform(two_cotangents, 2)
+transform_filter_3 = _transform(three_taps, 3)
+transform_filter_5 = _transform(five_taps, 5)
+transform_filter_cotangent_3 = _transform(three_tap_cotangents, 6)
+transform_filter_cotangent_5 = _transform(five_tap_cotangents, 6)

@@ -1,41 +1,50 @@
-"""Winograd convolution F(4x4, 3x3) (Lavin & Gray 2015): 3x3 filters at stride 1 with a quarter of the
-products.
+"""Winograd convolution (Lavin & Gray 2015) at stride 1: F(4x4, 3x3) with a quarter of the products of 3x3
+filters, F(2x2, 5x5) with 0.36 of those of 5x5.
 
 An image is cut into tiles of 4x4 outputs, each seen by 6x6 inputs d. With the constant matrices A, B, G
 
     Y = A^T [ (G w G^T) * (B^T d B) ] A        `*` is elementwise, summed over channels
 
-so each of the 36 elements of a transformed tile is a matrix product over channels of its own. The three steps
-are linear, so the weight gradient is their adjoints, and the input gradient is the forward pass of the
-output's cotangent with filters turned around and channels swapped:
+so each of the 36 elements of a transformed tile is a matrix product over channels of its own. With 2x2
+outputs the same six points serve filters of 5x5. The steps are linear, so the weight gradient is their
+adjoints, and the input gradient is the forward pass of the output's cotangent with filters turned around and
+channels swapped:
 
     dU = sum over tiles of (B^T d B) (A dY A^T)       dw = G^T dU G
 
-A block of tiles goes through all steps in one thread's L2 cache: transform, 36 products, transform back. The
-error is 2e-5 to 6e-5 of the output's root mean square, ten times that of direct sums.
+A block of tiles goes through all steps in one thread's L2 cache: transform, 36 products, transform back.
+Filters are transformed by the thread that needs them, a group at a time: transformed as a whole they are
+four times as large, and writing and reading 38 MB takes longer than the products of 512 channels. The error
+is 1e-5 to 6e-5 of the output's root mean square, ten times that of direct sums.
 """
 
 import numpy as np
-from numba import prange
 
 from . import threads
 from .compiling import kernel
-from .direct import swapped
+from .loops import loop
+from .operands import add, floats, numbers, room_for, run, wholes
 from .patches import aligned
 from .simd import COLUMNS, LANES, ROWS, tile
-from .threads import launch
 from .transforms import (
-    transform_cotangent,
-    transform_filter,
-    transform_filter_cotangent,
+    transform_cotangent_2,
+    transform_cotangent_4,
+    transform_filter_3,
+    transform_filter_5,
+    transform_filter_cotangent_3,
+    transform_filter_cotangent_5,
     transform_input,
-    transform_output,
+    transform_output_2,
+    transform_output_4,
 )
 
-TILES = 4 * ROWS  # tiles a block at most, for a weight is read once a block
-BLOCK = 64  # channels a block of sums: 36 * BLOCK^2 floats of them stay in L2
+TILES = 4 * ROWS  # tiles a block at most
+BLOCK = 64 // COLUMNS * COLUMNS  # channels a block of sums: 36 * BLOCK^2 floats of them stay in L2
 PARTS = 8  # sums of the weight gradient taken apart, a number of the shape, so that threads change no bit
-L2 = 9 << 17  # bytes for the transformed inputs of a block; weights and outputs need the rest of 2 MB
+L2 = 7 << 17  # bytes for the transformed inputs and outputs of a block of tiles
+WEIGHTS = 18 << 17  # bytes for the transformed filters of a group
+DEEP = 128  # channels of them at a time
+MANY = 128  # tiles a block at most where filters are transformed again for each
 
 
 @kernel()
@@ -61,174 +70,214 @@ def _window(offsets, regular, size, height, width, channels, n, row, column, out
 
 
 @kernel()
-def _filters(chunk, first, last, w, U, w_offsets, U_offsets):
-    """w (3, 3, C, K) -> U (36, panels, C, COLUMNS): G w G^T, K in panels that the microkernel reads in
-    order."""
-    count, columns = w.shape[3], U.shape[3]
-    for c in range(first, last):
-        for panel in range(U.shape[1]):
-            k = panel * columns
-            source = w.ctypes.data + (c * count + k) * 4
-            target = U.ctypes.data + (panel * U.shape[2] + c) * columns * 4
-            channels = min(columns, count - k)
-            transform_filter(source, w_offsets.ctypes.data, target, U_offsets.ctypes.data, 0, channels)
+def _block_of_filters(w, turned, c0, c1, k0, k1, out):
+    """w[:, c0:c1, k0:k1] to out[:, : c1 - c0, : k1 - k0]. If `turned`, w is (taps, K, C), and its taps are
+    turned around by a half turn too."""
+    taps = w.shape[0]
+    for tap in range(taps):
+        if not turned:
+            for c in range(c0, c1):
+                for k in range(k0, k1):
+                    out[tap, c - c0, k - k0] = w[tap, c, k]
+            continue
+        for k in range(k0, k1, LANES):
+            stop = min(k + LANES, k1)
+            for c in range(c0, c1):
+                for here in range(k, stop):
+                    out[tap, c - c0, here - k0] = w[taps - 1 - tap, here, c]
 
 
-@kernel(parallel=True)
-def _filters_loop(chunks, rows, w, U, w_offsets, U_offsets):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        _filters(chunk, chunk * rows // chunks, (chunk + 1) * rows // chunks, w, U, w_offsets, U_offsets)
-
-
-@kernel()
-def _forward(chunk, first, last, x, U, bias, y, V_of, M_of, offsets_of, spare, top, left):
-    """Tiles first..last. `spare` is memory that pixels outside an image are read from (its first half, zeros)
-    or written to (its second)."""
-    V, M, offsets = V_of[chunk], M_of[chunk], offsets_of[chunk]
+@loop
+def _forward(chunk, first, last, width, at):
+    """Items first..last: each is one block of tiles and one group of filters, which are transformed `deep`
+    channels at a time, where they stay in L2. `spare` is memory that pixels outside an image are read from
+    (its first half, zeros) or written to (its second)."""
+    x, w, bias, y = floats(at, 0), floats(at, 1)[0], floats(at, 2)[0, 0, 0], floats(at, 3)
+    V_of, M_of, U_of, copy_of = floats(at, 4), floats(at, 5), floats(at, 6), floats(at, 7)
+    offsets_of, spare = wholes(at, 8)[0], floats(at, 9)[0, 0, 0]
+    number = numbers(at)
+    top = number[0]
+    left = number[1]
+    side = number[2]
+    tiles = number[3]
+    blocks = number[4]
+    groups = number[5]
+    deep = number[6]
+    broad = number[7]
+    turned = number[8]
+    V, M, U, filters_of = V_of[chunk], M_of[chunk], U_of[chunk], copy_of[chunk]
+    offsets = offsets_of[chunk]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     rows, columns, filters = y.shape[1], y.shape[2], y.shape[3]
-    down, across = (rows + 3) // 4, (columns + 3) // 4
-    most, stride, panel = V.shape[1], V.shape[2], U.shape[3]
+    down, across = (rows + side - 1) // side, (columns + side - 1) // side
+    most, stride, taps = V.shape[1], V.shape[2], w.shape[0]
     half = spare.size // 2
     zeros = (spare.ctypes.data - x.ctypes.data) // 4
     waste = (spare.ctypes.data - y.ctypes.data) // 4 + half
     inside_x, here_x, inside_y, here_y = offsets[0], offsets[1], offsets[2], offsets[3]
-    to_V, from_M = offsets[4], offsets[5]
+    to_V, from_M, from_w, to_U = offsets[4], offsets[5], offsets[6], offsets[7]
+    copied = turned != 0 or filters % LANES != 0
+    w_row = filters_of.shape[2] if copied else filters
     _window_offsets(inside_x, 6, 6, width, channels, 0, 0, 0)
-    _window_offsets(inside_y, 4, 4, columns, filters, 0, 0, 0)
+    _window_offsets(inside_y, side, side, columns, filters, 0, 0, 0)
     for e in range(36):
-        to_V[e], from_M[e] = e * most * stride, e * most * M.shape[2]
-    for start in range(first, last, most):
-        count = min(most, last - start)
+        to_V[e], from_M[e], to_U[e] = e * most * stride, e * most * M.shape[2], e * U.shape[1] * U.shape[2]
+    for t in range(taps):
+        from_w[t] = t * w_row * (filters_of.shape[1] if copied else channels)
+    held_block, held_group = -1, -1
+    for item in range(first, last):
+        # filters that stay are kept for all tiles, else tiles for all filters
+        group, block = item // blocks, item % blocks
+        if channels > deep:
+            group, block = item % groups, item // groups
+        start = block * most
+        count = min(most, tiles - start)
+        k0 = group * broad
+        k1 = filters if group == groups - 1 else k0 + broad
+        if block != held_block:
+            for q in range(count):
+                p = start + q
+                n, i, j = p // (down * across), p // across % down, p % across
+                base, inside = _window(
+                    here_x, inside_x, 6, height, width, channels, n, side * i - top, side * j - left, zeros
+                )
+                table = inside_x if inside else here_x
+                to = V.ctypes.data + q * stride * 4
+                source = x.ctypes.data + base * 4
+                transform_input(source, table.ctypes.data, to, to_V.ctypes.data, 0, channels)
+        for c0 in range(0, channels, deep):
+            c1 = min(c0 + deep, channels)
+            if group != held_group or channels > deep:
+                source = w.ctypes.data + (c0 * filters + k0) * 4
+                if copied:
+                    _block_of_filters(w, turned, c0, c1, k0, k1, filters_of)
+                    source = filters_of.ctypes.data
+                for c in range(c1 - c0):
+                    for k in range(0, k1 - k0, COLUMNS):
+                        here = source + (c * w_row + k) * 4
+                        to = U.ctypes.data + (k // COLUMNS * deep + c) * COLUMNS * 4
+                        lanes = min(COLUMNS, (k1 - k0 - k + LANES - 1) // LANES * LANES)
+                        if side == 4:
+                            transform_filter_3(here, from_w.ctypes.data, to, to_U.ctypes.data, 0, lanes)
+                        else:
+                            transform_filter_5(here, from_w.ctypes.data, to, to_U.ctypes.data, 0, lanes)
+            for e in range(36):
+                for k in range(0, k1 - k0, COLUMNS):
+                    weights = U.ctypes.data + (to_U[e] + k // COLUMNS * deep * COLUMNS) * 4
+                    for g in range(0, count, ROWS):
+                        tile(
+                            V.ctypes.data + (to_V[e] + g * stride + c0) * 4,
+                            stride,
+                            1,
+                            weights,
+                            COLUMNS,
+                            c1 - c0,
+                            M.ctypes.data + (from_M[e] + g * M.shape[2] + k) * 4,
+                            M.shape[2],
+                            min(ROWS, count - g),
+                            min(COLUMNS, k1 - k0 - k),
+                            c0,
+                        )
+        held_block, held_group = block, group
         for q in range(count):
             p = start + q
             n, i, j = p // (down * across), p // across % down, p % across
             base, inside = _window(
-                here_x, inside_x, 6, height, width, channels, n, 4 * i - top, 4 * j - left, zeros
+                here_y, inside_y, side, rows, columns, filters, n, side * i, side * j, waste
             )
-            table = inside_x if inside else here_x
-            transform_input(
-                x.ctypes.data + base * 4,
-                table.ctypes.data,
-                V.ctypes.data + q * stride * 4,
-                to_V.ctypes.data,
-                0,
-                channels,
-            )
-        for k0 in range(0, filters, M.shape[2]):
-            wide = min(M.shape[2], filters - k0)
-            for e in range(36):
-                for k in range(0, wide, panel):
-                    weights = U.ctypes.data + (e * U.shape[1] + (k0 + k) // panel) * channels * panel * 4
-                    for g in range(0, count, ROWS):
-                        tile(
-                            V.ctypes.data + (e * most + g) * stride * 4,
-                            stride,
-                            1,
-                            weights,
-                            panel,
-                            channels,
-                            M.ctypes.data + ((e * most + g) * M.shape[2] + k) * 4,
-                            M.shape[2],
-                            min(ROWS, count - g),
-                            min(panel, wide - k),
-                            0,
-                        )
-            for q in range(count):
-                p = start + q
-                n, i, j = p // (down * across), p // across % down, p % across
-                base, inside = _window(here_y, inside_y, 4, rows, columns, filters, n, 4 * i, 4 * j, waste)
-                table = inside_y if inside else here_y
-                transform_output(
-                    M.ctypes.data + q * M.shape[2] * 4,
-                    from_M.ctypes.data,
-                    y.ctypes.data + (base + k0) * 4,
-                    table.ctypes.data,
-                    bias.ctypes.data + k0 * 4,
-                    wide,
-                )
+            table = inside_y if inside else here_y
+            source, to = M.ctypes.data + q * M.shape[2] * 4, y.ctypes.data + (base + k0) * 4
+            added = bias.ctypes.data + k0 * 4
+            if side == 4:
+                transform_output_4(source, from_M.ctypes.data, to, table.ctypes.data, added, k1 - k0)
+            else:
+                transform_output_2(source, from_M.ctypes.data, to, table.ctypes.data, added, k1 - k0)
 
 
-@kernel(parallel=True)
-def _forward_loop(chunks, rows, x, U, bias, y, V_of, M_of, offsets_of, spare, top, left):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _forward(chunk, first, last, x, U, bias, y, V_of, M_of, offsets_of, spare, top, left)
+def _tiles_of(images, size, side):
+    return images * -(-size[0] // side) * -(-size[1] // side)
 
 
-def _panels(count):
-    return -(-count // COLUMNS)
-
-
-def _transformed(w, turned):
-    """U of w (3, 3, C, K), its taps turned around by a half turn if `turned`."""
-    rest = -w.shape[3] % LANES
-    if rest:
-        w = np.concatenate([w, np.zeros((*w.shape[:3], rest), w.dtype)], axis=3)
-    channels, count = w.shape[2:]
-    U = aligned(36, _panels(count), channels, COLUMNS)
-    taps = np.arange(9) * (channels * count)
-    w_offsets, U_offsets = taps[::-1].copy() if turned else taps, np.arange(36) * U[0].size
-    chunks = threads.get_num_threads() if w.size > 1 << 14 else 1
-    launch(_filters, _filters_loop, chunks, channels, w, U, w_offsets, U_offsets)
-    return U
-
-
-def _tiles_of(images, size):
-    return images * -(-size[0] // 4) * -(-size[1] // 4)
-
-
-def _convolve(x, w, b, size, top, left, turned):
-    """The convolution of x (N, H, W, C) with w (3, 3, C, K), from `top` rows above and `left` columns before
-    the image on; with the filters turned around if `turned`."""
-    channels, count = w.shape[2:]
-    y = np.empty((x.shape[0], *size, count), np.float32)
-    U = _transformed(w, turned)
-    tiles = _tiles_of(x.shape[0], size)
-    chunks = max(1, min(threads.get_num_threads(), tiles))
-    stride = channels + LANES  # one row of V after another would meet in the same lines of the first cache
-    most = min(max(L2 // (144 * stride) // ROWS, 1) * ROWS, TILES)
+def _convolve(x, w, b, y, top, left, turned):
+    """Fills y with the convolution of x (N, H, W, C) with w (f, f, C, K), from `top` rows above and `left`
+    columns before the image on. If `turned`, w is (f, f, K, C), and its taps are turned around."""
+    f, channels, count = w.shape[0], x.shape[3], y.shape[3]
+    side = 7 - f
+    tiles = _tiles_of(len(y), y.shape[1:3], side)
+    if tiles == 0:
+        return y
+    workers = threads.get_num_threads()
+    deep, stride = (
+        min(channels, DEEP),
+        channels + LANES,
+    )  # a row of V after another would meet in a first cache
+    broad = min(max(WEIGHTS // (144 * deep) // COLUMNS, 1), -(-count // COLUMNS)) * COLUMNS
+    groups = len(range(0, max(count - LANES + 1, 1), broad))
+    if channels > deep:
+        most = MANY
+    else:
+        most = min(max(L2 // (144 * (stride + broad + LANES)) // ROWS, 1) * ROWS, TILES)
+    most = min(most, -(-tiles // workers) if groups < workers else tiles)
+    blocks = -(-tiles // most)
+    chunks = min(workers, blocks * groups)
+    panels = (broad + LANES - 1) // COLUMNS + 1
     V = aligned(chunks, 36, most, stride)
-    M = aligned(chunks, 36, most, min(BLOCK, count))
+    M = aligned(chunks, 36, most, min(broad + LANES, count))
+    U = aligned(chunks, 36, panels * deep + 1, COLUMNS)
+    copied = (
+        aligned(chunks, f * f, deep, broad + LANES) if turned or count % LANES else aligned(chunks, 1, 1, 1)
+    )
     spare = np.zeros(2 * max(channels, count), np.float32)
-    offsets = np.empty((chunks, 6, 36), np.int64)
+    offsets = np.empty((chunks, 8, 36), np.int64)
     b = np.zeros(count, np.float32) if b is None else b
-    launch(_forward, _forward_loop, chunks, tiles, x, U, b, y, V, M, offsets, spare, top, left)
+    arrays = x, w.reshape(f * f, *w.shape[2:]), b, y, V, M, U, copied, offsets, spare
+    numbers = top, left, side, tiles, blocks, groups, deep, broad, turned
+    run(_forward, chunks, blocks * groups, arrays, numbers)
     return y
 
 
 def forward(x, w, b, size, stride, padding, dilation, groups):
-    """As `conv.forward`, for 3x3 filters at stride 1; C and K are at least LANES, the padding at most 2."""
-    return _convolve(x, w, b, size, padding[0][0], padding[1][0], False)
+    """As `conv.forward`, for filters of 3x3 or 5x5 at stride 1; C and K are at least LANES, the padding less
+    than the filter."""
+    y = aligned(x.shape[0], *size, w.shape[3])
+    return _convolve(x, w, b, y, padding[0][0], padding[1][0], False)
 
 
 def input_grad(g, w, size, stride, padding, dilation, groups):
     """As `conv.input_grad`, with the bounds of `forward`."""
-    return _convolve(g, swapped(w), None, size, 2 - padding[0][0], 2 - padding[1][0], True)
+    last = len(w) - 1
+    dx = np.empty((g.shape[0], *size, w.shape[2]), np.float32)
+    return _convolve(g, w, None, dx, last - padding[0][0], last - padding[1][0], True)
 
 
-@kernel()
-def _weight_grad(
-    chunk, first, last, x, g, parts, tiles, c_blocks, k_blocks, V_of, D_of, U_of, offsets_of, zeros, top, left
-):
+@loop
+def _weight_grad(chunk, first, last, width, at):
     """Tasks first..last of len(parts) * c_blocks * k_blocks: the sums of one part of the tiles for one block
-    of channels and one of filters, 36 of them to be transformed back into the 9 of `parts`."""
+    of channels and one of filters, 36 of them, transformed back into the 9 of `parts` (parts, 9, C, K)."""
+    x, g, parts, V_of = floats(at, 0), floats(at, 1), floats(at, 2), floats(at, 3)
+    D_of, U_of, offsets_of, zeros = floats(at, 4), floats(at, 5), wholes(at, 6)[0], floats(at, 7)[0, 0, 0]
+    number = numbers(at)
+    tiles = number[0]
+    c_blocks = number[1]
+    k_blocks = number[2]
+    top = number[3]
+    left = number[4]
+    side = number[5]
     V, D, U, offsets = V_of[chunk], D_of[chunk], U_of[chunk], offsets_of[chunk]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     rows, columns, filters = g.shape[1], g.shape[2], g.shape[3]
-    down, across = (rows + 3) // 4, (columns + 3) // 4
+    down, across = (rows + side - 1) // side, (columns + side - 1) // side
     most = V.shape[1]
     outside_x = (zeros.ctypes.data - x.ctypes.data) // 4
     outside_g = (zeros.ctypes.data - g.ctypes.data) // 4
     inside_x, here_x, inside_g, here_g = offsets[0], offsets[1], offsets[2], offsets[3]
     to_V, to_D, from_U, to_w = offsets[4], offsets[5], offsets[6], offsets[7]
     _window_offsets(inside_x, 6, 6, width, channels, 0, 0, 0)
-    _window_offsets(inside_g, 4, 4, columns, filters, 0, 0, 0)
+    _window_offsets(inside_g, side, side, columns, filters, 0, 0, 0)
     for e in range(36):
         to_V[e], to_D[e] = e * most * V.shape[2], e * most * D.shape[2]
         from_U[e], to_w[e] = e * U.shape[1] * U.shape[2], e * channels * filters
+    taps = parts.shape[1]
     for task in range(first, last):
         part, block = task // (c_blocks * k_blocks), task % (c_blocks * k_blocks)
         cb, kb = block // k_blocks, block % k_blocks
@@ -241,7 +290,16 @@ def _weight_grad(
                 p = start + q
                 n, i, j = p // (down * across), p // across % down, p % across
                 base, inside = _window(
-                    here_x, inside_x, 6, height, width, channels, n, 4 * i - top, 4 * j - left, outside_x
+                    here_x,
+                    inside_x,
+                    6,
+                    height,
+                    width,
+                    channels,
+                    n,
+                    side * i - top,
+                    side * j - left,
+                    outside_x,
                 )
                 table = inside_x if inside else here_x
                 transform_input(
@@ -253,17 +311,15 @@ def _weight_grad(
                     c1 - c0,
                 )
                 base, inside = _window(
-                    here_g, inside_g, 4, rows, columns, filters, n, 4 * i, 4 * j, outside_g
+                    here_g, inside_g, side, rows, columns, filters, n, side * i, side * j, outside_g
                 )
                 table = inside_g if inside else here_g
-                transform_cotangent(
-                    g.ctypes.data + (base + k0) * 4,
-                    table.ctypes.data,
-                    D.ctypes.data + q * D.shape[2] * 4,
-                    to_D.ctypes.data,
-                    0,
-                    k1 - k0,
-                )
+                source = g.ctypes.data + (base + k0) * 4
+                to = D.ctypes.data + q * D.shape[2] * 4
+                if side == 4:
+                    transform_cotangent_4(source, table.ctypes.data, to, to_D.ctypes.data, 0, k1 - k0)
+                else:
+                    transform_cotangent_2(source, table.ctypes.data, to, to_D.ctypes.data, 0, k1 - k0)
             for e in range(36):
                 for k in range(0, k1 - k0, COLUMNS):
                     cotangents = D.ctypes.data + (to_D[e] + k) * 4
@@ -282,78 +338,35 @@ def _weight_grad(
                             start - begin,
                         )
         for c in range(c1 - c0):
-            transform_filter_cotangent(
-                U.ctypes.data + c * U.shape[2] * 4,
-                from_U.ctypes.data,
-                parts.ctypes.data + (part * 9 * channels * filters + (c0 + c) * filters + k0) * 4,
-                to_w.ctypes.data,
-                0,
-                k1 - k0,
-            )
-
-
-@kernel(parallel=True)
-def _weight_grad_loop(
-    chunks, rows, x, g, parts, tiles, c_blocks, k_blocks, V_of, D_of, U_of, offsets_of, zeros, top, left
-):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _weight_grad(
-            chunk,
-            first,
-            last,
-            x,
-            g,
-            parts,
-            tiles,
-            c_blocks,
-            k_blocks,
-            V_of,
-            D_of,
-            U_of,
-            offsets_of,
-            zeros,
-            top,
-            left,
-        )
+            source = U.ctypes.data + c * U.shape[2] * 4
+            to = parts.ctypes.data + ((part * taps * channels + c0 + c) * filters + k0) * 4
+            if side == 4:
+                transform_filter_cotangent_3(source, from_U.ctypes.data, to, to_w.ctypes.data, 0, k1 - k0)
+            else:
+                transform_filter_cotangent_5(source, from_U.ctypes.data, to, to_w.ctypes.data, 0, k1 - k0)
 
 
 def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     """As `conv.weight_grad`, with the bounds of `forward`."""
     top, left = padding[0][0], padding[1][0]
     channels, filters = x.shape[3], g.shape[3]
-    tiles = _tiles_of(x.shape[0], g.shape[1:3])
+    f = kernel_size[0]
+    side = 7 - f
+    tiles = _tiles_of(x.shape[0], g.shape[1:3], side)
     c_blocks, k_blocks = -(-channels // BLOCK), -(-filters // BLOCK)
     wide, high = -(-channels // c_blocks), -(-filters // k_blocks)
-    parts = -(-PARTS // (c_blocks * k_blocks))
+    parts = max(1, min(-(-PARTS // (c_blocks * k_blocks)), tiles))
     tasks = parts * c_blocks * k_blocks
     chunks = min(tasks, threads.get_num_threads())
-    sums = np.empty((parts, 3, 3, channels, filters), np.float32)
+    dw = np.empty((f, f, channels, filters), np.float32)
+    sums = room_for(dw, (parts, f * f, channels, filters))
     V = aligned(chunks, 36, TILES, wide + LANES)
     D = aligned(chunks, 36, TILES, high + LANES)
     U = aligned(chunks, 36, wide, high)
     offsets = np.empty((chunks, 8, 36), np.int64)
     zeros = np.zeros(max(channels, filters), np.float32)
-    launch(
-        _weight_grad,
-        _weight_grad_loop,
-        chunks,
-        tasks,
-        x,
-        g,
-        sums,
-        tiles,
-        c_blocks,
-        k_blocks,
-        V,
-        D,
-        U,
-        offsets,
-        zeros,
-        top,
-        left,
-    )
+    arrays = x, g, sums, V, D, U, offsets, zeros
+    run(_weight_grad, chunks, tasks, arrays, (tiles, c_blocks, k_blocks, top, left, side))
     if tiles == 0:
         sums[...] = 0
-    return sums[0] if parts == 1 else sums.sum(axis=0)
+    return add(sums, dw)

@@ -6,6 +6,7 @@ from . import attention as attention
 from . import conv as conv
 from . import convnd as convnd
 from . import elementwise as elementwise
+from . import gru as gru
 from . import index as index
 from . import linalg as linalg
 from . import normalize as normalize

@@ -116,6 +116,77 @@ def _(g, x):
     return g * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope)
 
 
+# ---- other rectifiers, and gates of themselves
+
+
+@elementwise()
+def elu(x, alpha=1.0):
+    """x where x > 0, alpha (e^x - 1) elsewhere. Clevert et al. 2015."""
+    return where(x > 0, x, alpha * np.expm1(where(x > 0, 0.0, x)))
+
+
+@elu.vjp("x")
+def _(g, x, alpha):
+    return where(x > 0, g, g * (alpha * np.exp(where(x > 0, 0.0, x))))
+
+
+@elementwise()
+def silu(x):
+    """x sigmoid(x), also called swish. Elfwing et al. 2017; Ramachandran et al. 2017."""
+    return x * sigmoid(x)
+
+
+@silu.vjp("x")
+def _(g, x):
+    s = sigmoid(x)
+    return g * (s * (1.0 + x * (1.0 - s)))
+
+
+@elementwise()
+def mish(x):
+    """x tanh(log(1 + e^x)). Misra 2019."""
+    return x * np.tanh(softplus(x))
+
+
+@mish.vjp("x")
+def _(g, x):
+    t = np.tanh(softplus(x))
+    return g * (t + x * sigmoid(x) * (1.0 - t * t))
+
+
+@elementwise()
+def hardtanh(x, min_val=-1.0, max_val=1.0):
+    """x limited to [min_val, max_val]; from the limits on its slope is 0."""
+    return np.minimum(np.maximum(x, min_val), max_val)
+
+
+@hardtanh.vjp("x")
+def _(g, x, min_val, max_val):
+    return where((x > min_val) & (x < max_val), g, 0.0)
+
+
+@elementwise()
+def hardsigmoid(x):
+    """min(max(x + 3, 0), 6) / 6."""
+    return np.minimum(np.maximum(x + 3.0, 0.0), 6.0) / 6.0
+
+
+@hardsigmoid.vjp("x")
+def _(g, x):
+    return where((x > -3.0) & (x < 3.0), g / 6.0, 0.0)
+
+
+@elementwise()
+def hardswish(x):
+    """x min(max(x + 3, 0), 6) / 6. Howard et al. 2019."""
+    return x * (np.minimum(np.maximum(x + 3.0, 0.0), 6.0) / 6.0)
+
+
+@hardswish.vjp("x")
+def _(g, x):
+    return where((x > -3.0) & (x < 3.0), g * (x / 3.0 + 0.5), where(x > 0, g, 0.0))
+
+
 # ---- dropout
 
 

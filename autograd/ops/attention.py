@@ -1,6 +1,7 @@
 """Scaled dot-product attention, and the random numbers of its dropout."""
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -8,8 +9,34 @@ from ..primitive import primitive
 from .linalg import matmul
 from .softmax import softmax
 
+KERNEL = 1 << 16  # multiply-adds of the scores from which the kernels are worth loading
 
-@primitive(residuals=("p",))
+
+@cache
+def _kernels():
+    from ..kernels import attention
+
+    return attention
+
+
+def _fast(q, k, v):
+    """Whether the kernels are for these: float32, a batch and heads at most, and enough work."""
+    few = max(q.ndim, k.ndim, v.ndim) <= 4 and q.shape[-1] > 0
+    return few and q.dtype == np.float32 and max(q.size, k.size) * min(q.shape[-2], k.shape[-2]) >= KERNEL
+
+
+def _four(axes, *arrays):
+    """Arrays (..., rows, columns) of up to `axes` axes as (batch, heads, rows, columns)."""
+    front = {2: (None, None), 3: (slice(None), None), 4: ()}[axes]
+    return [None if a is None else np.asarray(a)[(None,) * (axes - np.ndim(a))][front] for a in arrays]
+
+
+def _given(axes, a):
+    """And back."""
+    return a[{2: (0, 0), 3: (slice(None), 0), 4: ()}[axes]]
+
+
+@primitive(residuals=("p", "lse"))
 def attention(q, k, v, bias=None, mask=None, causal=False, scale=None, dropout=0.0, seed=0):
     """softmax(scale * q k^T + bias) v: each query's mean of the values, weighted by how its key fits.
 
@@ -20,6 +47,17 @@ def attention(q, k, v, bias=None, mask=None, causal=False, scale=None, dropout=0
     1 - dropout; which, `seed` says (`kept_weights`). Raises ValueError for shapes that do not fit, TypeError
     for a mask that is not boolean. Vaswani et al. 2017; COURSE.md C5W4-selfatt."""
     _check(q, k, v, bias, mask, dropout)
+    if _fast(q, k, v):
+        axes = max(q.ndim, k.ndim, v.ndim)
+        operands = _four(axes, q, k, v, bias, mask)
+        y, lse = _kernels().attention(*operands, causal, _scale(q, scale), dropout, seed)
+        return _given(axes, y), None, lse
+    p = _weights(q, k, bias, mask, causal, scale)
+    return np.matmul(_dropped(p, dropout, seed), v), p, None
+
+
+def _weights(q, k, bias, mask, causal, scale):
+    """The weights before dropout."""
     s = np.matmul(q * _scale(q, scale), k.swapaxes(-1, -2))  # (..., T_q, T_k)
     if bias is not None:
         s = s + bias
@@ -31,12 +69,19 @@ def attention(q, k, v, bias=None, mask=None, causal=False, scale=None, dropout=0
     p = np.exp(s, out=s)
     total = np.sum(p, axis=-1, keepdims=True)
     p /= np.where(total == 0, 1.0, total)
-    return np.matmul(_dropped(p, dropout, seed), v), p
+    return p
 
 
 @attention.vjp("q", "k", "v", "bias")
-def _(g, q, k, v, scale, dropout, seed, p, needs):
+def _(g, q, k, v, bias, mask, causal, scale, dropout, seed, y, p, lse, needs):
     scale = _scale(q, scale)
+    if p is None and not needs[3]:
+        axes = g.ndim
+        g, q, k, v, y, bias, mask = _four(axes, g, q, k, v, y, bias, mask)
+        found = _kernels().attention_grad(g, q, k, v, y, lse, bias, mask, causal, scale, dropout, seed)
+        return *(_given(axes, of) for of in found), None
+    if p is None:  # the cotangent of a bias wants them all
+        p = _weights(q, k, bias, mask, causal, scale)
     g_v = np.matmul(_dropped(p, dropout, seed).swapaxes(-1, -2), g) if needs[2] else None
     if not (needs[0] or needs[1] or needs[3]):
         return None, None, g_v, None

@@ -5,18 +5,37 @@ y is bilinear in x and w, so each gradient is bilinear too, and the derivatives 
     y = conv2d(x, w)            gx = conv2d_input_grad(g, w)        gw = conv2d_weight_grad(x, g)
 """
 
+import functools
+
 import numpy as np
 
 from ..primitive import primitive
+from .reduce import sum_
 from .window import float_type, images, output_size, pair, resolve_padding, whole
 
 
 def _options(size, kernel_size, stride, padding, dilation, groups):
-    """The size of the output, and the options as kernels take them."""
+    """The size of the output, and the options as kernels take them. What was asked before is looked up, for
+    the answer takes longer than starting a kernel."""
+    options = size, kernel_size, stride, padding, dilation, groups
+    return _known(*options) if _is_plain(options) else _resolved(*options)
+
+
+def _is_plain(option):
+    """Whether this is a whole number, a word or a tuple of them: nothing that equals another and differs, as
+    1.0 does from 1."""
+    kind = type(option)
+    return kind is int or kind is str or (kind is tuple and all(map(_is_plain, option)))
+
+
+def _resolved(size, kernel_size, stride, padding, dilation, groups):
     stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
     pads = resolve_padding(padding, size, kernel_size, stride, dilation)
     options = stride, pads, dilation, whole(groups, "groups", 1)
     return output_size(size, kernel_size, stride, pads, dilation), options
+
+
+_known = functools.lru_cache(256)(_resolved)
 
 
 def _filters(w):
@@ -74,7 +93,7 @@ def _(g, x, kernel_size, stride, padding, dilation, groups):
 
 @conv2d.vjp("b")
 def _(g):
-    return np.sum(g, axis=(0, 1, 2))
+    return sum_(g, axis=(0, 1, 2))
 
 
 def _check_cotangent(g, out, filters):

@@ -368,4 +368,4 @@ def tanh(x):
 
 @tanh.vjp("x")
 def _(g, y):
-    return g * (1.0 - y * y)
+    return g - g * y * y  # g (1 - y^2), without the number: NumPy takes half as long again to convert it

@@ -15,17 +15,52 @@ def _rows(x):
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
+_SINGLE = np.dtype(np.float32)
+SMALL, LARGE = 1 << 17, 1 << 20  # multiply-adds
+
+
+def _for_kernel(a, b):
+    """Whether our kernel (kernels/gemm.py) multiplies these, of at least two axes each, or NumPy's OpenBLAS.
+
+    float32 from a million multiply-adds on: OpenBLAS runs on one thread once kernels are loaded (see
+    kernels/threads.py), and takes 1.4 to 2.3 times as long. With b transposed, as in `linear`, from (32, 64)
+    by (64, 64) on: 3.9 us against 4.5, for OpenBLAS has a path for small matrices only where b is not; there
+    it needs 2.3 us. Stacks of as many: 1.3 to 3 times. A few rows, which is reading b, stay with OpenBLAS. So
+    do other dtypes: float64 is for checking gradients, and one thread's work.
+    """
+    if a.dtype is not _SINGLE or b.dtype is not _SINGLE:
+        return False
+    work = a.size * b.shape[-1]
+    return work >= SMALL and a.shape[-2] >= 8 and (work >= LARGE or b.strides[-1] != 4 or b.ndim > 2)
+
+
+@functools.cache
+def _kernel():
+    from ..kernels.gemm import product
+
+    return product
+
+
+def _times(a, b, align=True):
+    """np.matmul, by whoever is faster at it. What may be a leaf's gradient is not aligned: its `grad` owns
+    its memory, and would be a copy."""
+    if type(a) is type(b) is np.ndarray and a.ndim > 1 and b.ndim > 1:
+        if _for_kernel(a, b):
+            return _kernel()(a, b, align=align)
+        if a.ndim == b.ndim == 2:
+            return a.dot(b)  # a third faster than np.matmul on small arrays
+    return np.matmul(a, b)
+
+
 @primitive(np.matmul)
 def matmul(a, b):
     """The matrix product over the last two axes, the others broadcast: (..., n, k) @ (..., k, m).
     A vector on the left is a row, on the right a column. Raises ValueError when the k differ."""
     try:
-        if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2:
-            return a.dot(b)  # a third faster than np.matmul on small arrays
         if np.ndim(a) > 2 and np.ndim(b) == 2:
             # one large product instead of many small ones
-            return np.matmul(_rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
-        return np.matmul(a, b)
+            return _times(_rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
+        return _times(a, b)
     except ValueError:
         raise ValueError(_why_no_product(a, b)) from None
 
@@ -42,25 +77,27 @@ def _why_no_product(a, b):
 @matmul.vjp("a")
 def _(g, b):
     if b.ndim == 2:
-        if g.ndim <= 2:
-            return g.dot(b.T)
-        return np.matmul(_rows(g), b.T).reshape((*g.shape[:-1], b.shape[0]))
+        if g.ndim == 2:
+            return _times(g, b.T, align=False)
+        return _times(_rows(g), b.T).reshape((*g.shape[:-1], b.shape[0]))
     if b.ndim == 1:
         return g[..., None] * b
     if g.ndim < b.ndim:  # a is a vector
         return np.matmul(b, g[..., None])[..., 0]
-    return np.matmul(g, b.swapaxes(-1, -2))
+    return _times(g, b.swapaxes(-1, -2), align=False)
 
 
 @matmul.vjp("b")
 def _(g, a, b):
+    if b.ndim == a.ndim == 2:
+        return _times(a.T, g, align=False)
     if b.ndim == 2 <= a.ndim:
-        return np.dot(_rows(a).T, _rows(g))
+        return _times(_rows(a).T, _rows(g), align=False)
     if b.ndim == 1:
         return g * a if a.ndim == 1 else np.matmul(g.reshape(-1), _rows(a))
     if a.ndim == 1:
         return a[:, None] * g[..., None, :]
-    return np.matmul(a.swapaxes(-1, -2), g)
+    return _times(a.swapaxes(-1, -2), g, align=False)
 
 
 @primitive()
@@ -72,11 +109,15 @@ def linear(x, W, b=None):
     """
     if W.ndim != 2 or x.ndim == 0 or x.shape[-1] != W.shape[1]:
         raise ValueError(_why_not_linear(x, W))
-    y = np.matmul(_rows(x), W.T)
-    if b is not None:
-        if b.shape != W.shape[:1]:
-            raise ValueError(f"b has shape {b.shape}, W {W.shape} needs ({W.shape[0]},)")
-        y += b
+    if b is not None and b.shape != W.shape[:1]:
+        raise ValueError(f"b has shape {b.shape}, W {W.shape} needs ({W.shape[0]},)")
+    rows, turned = _rows(x), W.T
+    if (b is None or b.dtype is _SINGLE) and _for_kernel(rows, turned):
+        y = _kernel()(rows, turned, b)
+    else:
+        y = rows.dot(turned)
+        if b is not None:
+            y += b
     return y if x.ndim == 2 else y.reshape((*x.shape[:-1], W.shape[0]))
 
 
@@ -90,14 +131,14 @@ def _why_not_linear(x, W):
 
 @linear.vjp("x")
 def _(g, W):
-    if g.ndim <= 2:
-        return np.matmul(g, W)
-    return np.matmul(_rows(g), W).reshape((*g.shape[:-1], W.shape[1]))
+    if g.ndim == 2:
+        return _times(g, W)
+    return _times(_rows(g), W).reshape((*g.shape[:-1], W.shape[1]))
 
 
 @linear.vjp("W")
 def _(g, x):
-    return np.matmul(_rows(g).T, _rows(x))
+    return _times(_rows(g).T, _rows(x), align=False)
 
 
 @linear.vjp("b")
@@ -128,7 +169,7 @@ def tensordot(a, b, axes=2):
     shape = [a.shape[k] for k in left] + [b.shape[k] for k in right]
     n, m = math.prod(shape[: len(left)]), math.prod(shape[len(left) :])
     k = math.prod(a.shape[k] for k in of_a)
-    product = np.matmul(
+    product = _times(
         a.transpose([*left, *of_a]).reshape((n, k)), b.transpose([*of_b, *right]).reshape((k, m))
     )
     return product.reshape(tuple(shape))
@@ -140,7 +181,7 @@ def dot(a, b):
     a, b = _array(a), _array(b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
-    return np.matmul(a, b) if b.ndim <= 2 else tensordot(a, b, (-1, -2))
+    return _times(a, b) if b.ndim <= 2 else tensordot(a, b, (-1, -2))
 
 
 def inner(a, b):
@@ -168,7 +209,7 @@ def contract(a, b, subscripts):
         math.prod(s)
         for s in (a.shape[batch : batch + free_a], a.shape[batch + free_a :], shape[batch + free_a :])
     )
-    y = np.matmul(a.reshape((*shape[:batch], n, k)), b.reshape((*shape[:batch], k, m)))
+    y = _times(a.reshape((*shape[:batch], n, k)), b.reshape((*shape[:batch], k, m)))
     return y.reshape(shape).transpose(of_y)
 
 

@@ -66,36 +66,37 @@ def _(g, y, axis):
 
 
 @primitive(residuals=("top", "total"))
-def softmax_cross_entropy(logits, labels):
+def softmax_cross_entropy(logits, labels, reduction="none"):
     """-sum(p log softmax(logits)) of each example; its derivative is softmax(logits) - p (C2W3-softmax).
 
     `logits` (m, ..., C); `labels` (m, ...) integers 0..C-1, which stand for one-hot p, or (m, ..., C) the
-    probabilities p themselves. Gives the losses (m, ...): take `.mean()` for the cost J. Raises ValueError
-    for shapes that do not fit and labels out of range, TypeError for class numbers that are not integers.
+    probabilities p themselves. Gives the losses (m, ...), with reduction "mean" their mean, the cost J, in
+    the same pass. Raises ValueError for shapes that do not fit, labels out of range and the mean of none,
+    TypeError for class numbers that are not integers.
     """
     labels = _checked(logits, labels)
+    mean = _is_mean(reduction, logits)
     classes = labels.ndim < logits.ndim
     if classes and logits.dtype == np.float32 and labels.size:
-        found = _kernels().cross_entropy(logits, labels)
+        found = _kernels().cross_entropy(logits, labels, mean)
         if found is None:
             _out_of_range(labels, logits.shape[-1])
         return found
     top = np.maximum.reduce(logits, axis=-1, keepdims=True)
     z = np.subtract(logits, top, order="C")
-    if classes:
-        loss = -_at_labels(z, labels).reshape(labels.shape)
-        total = np.add.reduce(np.exp(z, out=z), axis=-1)
-        return loss + np.log(total), top[..., 0], total
-    loss = -np.sum(labels * z, axis=-1)
+    loss = -_at_labels(z, labels).reshape(labels.shape) if classes else -np.sum(labels * z, axis=-1)
     total = np.add.reduce(np.exp(z, out=z), axis=-1)
-    return loss + np.log(total) * np.sum(labels, axis=-1), top[..., 0], total
+    loss += np.log(total) if classes else np.log(total) * np.sum(labels, axis=-1)
+    return np.mean(loss) if mean else loss, top[..., 0], total
 
 
 @softmax_cross_entropy.vjp("logits")
-def _(g, logits, labels, top, total):
+def _(g, logits, labels, reduction, top, total):
     labels = _as_labels(logits, labels)
     if labels.ndim < logits.ndim and logits.dtype == np.float32 and labels.size:
         return _kernels().cross_entropy_grad(g, logits, labels, top, total)
+    if reduction == "mean":
+        g = np.full(total.shape, g / total.size, logits.dtype)
     e = np.subtract(logits, top[..., None], order="C")
     np.exp(e, out=e)
     if labels.ndim == e.ndim:
@@ -107,12 +108,22 @@ def _(g, logits, labels, top, total):
 
 
 @softmax_cross_entropy.twin
-def _(logits, labels):
+def _(logits, labels, reduction="none"):
     log_p = log_softmax(logits)
     if np.ndim(labels) == log_p.ndim:
-        return -np.sum(labels * log_p, axis=-1)
-    one_hot = np.arange(log_p.shape[-1]) == np.expand_dims(labels, -1)
-    return -np.sum(np.where(one_hot, log_p, 0.0), axis=-1)
+        losses = -np.sum(labels * log_p, axis=-1)
+    else:
+        one_hot = np.arange(log_p.shape[-1]) == np.expand_dims(labels, -1)
+        losses = -np.sum(np.where(one_hot, log_p, 0.0), axis=-1)
+    return np.mean(losses) if reduction == "mean" else losses
+
+
+def _is_mean(reduction, logits):
+    if reduction not in ("none", "mean"):
+        raise ValueError(f'reduction is "none" or "mean", got {reduction!r}')
+    if reduction == "mean" and not logits.size:
+        raise ValueError(f"logits of shape {logits.shape}: the mean of no loss is undefined")
+    return reduction == "mean"
 
 
 def _at_labels(z, labels):

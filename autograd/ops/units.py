@@ -1,12 +1,18 @@
-"""The activations of torch.nn that are composed of other ops. At kinks the slope is PyTorch's."""
+"""The activations of torch.nn, most of them composed of other ops. At kinks the slope is PyTorch's."""
 
 import math
 
 import numpy as np
 
 from ..tensor import unwrap
+from .activation import elu as elu
 from .activation import gelu as exact_gelu
 from .activation import gelu_tanh, relu, sigmoid
+from .activation import hardsigmoid as hardsigmoid
+from .activation import hardswish as hardswish
+from .activation import hardtanh as limited
+from .activation import mish as mish
+from .activation import silu as silu
 from .activation import softplus as exact_softplus
 from .selection import where
 from .softmax import softmax
@@ -15,11 +21,6 @@ from .softmax import softmax
 def _below(x):
     """min(x, 0), whose slope at 0 is 1, so that e to it never overflows."""
     return where(x > 0, 0.0, x)
-
-
-def elu(x, alpha=1.0):
-    """x where x > 0, alpha (e^x - 1) elsewhere. Clevert et al. 2015."""
-    return where(x > 0, x, alpha * np.expm1(_below(x)))
 
 
 def celu(x, alpha=1.0):
@@ -36,11 +37,6 @@ def selu(x):
     return SELU_SCALE * elu(x, SELU_ALPHA)
 
 
-def silu(x):
-    """x sigmoid(x), also called swish. Elfwing et al. 2017; Ramachandran et al. 2017."""
-    return x * sigmoid(x)
-
-
 def gelu(x, approximate="none"):
     """x Phi(x), Phi the distribution of the standard normal; "tanh" takes the formula with tanh that the
     first Transformers had. Hendrycks and Gimpel 2016."""
@@ -49,32 +45,16 @@ def gelu(x, approximate="none"):
     return exact_gelu(x) if approximate == "none" else gelu_tanh(x)
 
 
-def mish(x):
-    """x tanh(log(1 + e^x)). Misra 2019."""
-    return x * np.tanh(exact_softplus(x))
-
-
 def hardtanh(x, min_val=-1.0, max_val=1.0):
     """x limited to [min_val, max_val]; from the limits on its slope is 0."""
     if not min_val < max_val:
         raise ValueError(f"hardtanh: min_val must be less than max_val, got {min_val} and {max_val}")
-    z = unwrap(x)
-    return where((z > min_val) & (z < max_val), x, np.clip(z, min_val, max_val))
+    return limited(x, min_val, max_val)
 
 
 def relu6(x):
     """x limited to [0, 6]. Krizhevsky 2010; COURSE.md C4W2-mobilenet2."""
     return hardtanh(x, 0.0, 6.0)
-
-
-def hardsigmoid(x):
-    """relu6(x + 3) / 6."""
-    return relu6(x + 3.0) / 6.0
-
-
-def hardswish(x):
-    """x relu6(x + 3) / 6. Howard et al. 2019."""
-    return x * hardsigmoid(x)
 
 
 def logsigmoid(x):

@@ -1,6 +1,7 @@
 """Batches of examples, and the part of them that is held out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,8 @@ class Loader:
     when m is not a multiple of `batch_size` (`drop_last` leaves it out). `shuffle` draws a new order for
     every pass from `seed`, a whole number or a Generator: `seed=autograd.random.generator()` follows
     `autograd.seed`. `transform(x, rng)` changes the first array of each batch, for augmentation, and draws
-    from the same Generator.
+    from the same Generator. `state_dict()` says where a pass stands; after `load_state_dict(state)` the next
+    pass is the rest of that one, with the same batches.
 
     Raises ValueError for arrays of different lengths, no examples, a batch size below 1, or chance without
     a seed. Source: mini-batches of C2W2 (X^{t}, Y^{t}).
@@ -69,6 +71,8 @@ class Loader:
         self.drop_last = drop_last
         self.transform = transform
         self.rng = None if seed is None else generator_of(seed)
+        self._done, self._before = 0, self._random()  # batches of this pass, and the generator before it
+        self._rest: dict[str, Any] | None = None  # of a pass to be resumed
 
     def __len__(self) -> int:
         """The number of batches."""
@@ -76,11 +80,45 @@ class Loader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Batch]:
+        rest, self._rest = self._rest, None
+        if rest is None:
+            self._done, self._before = 0, self._random()
+        elif self.rng:
+            self.rng.bit_generator.state = rest["before"]
         order = self.rng.permutation(self.examples) if self.rng and self.shuffle else np.arange(self.examples)
-        for k in range(len(self)):
+        if rest and self.rng:
+            self.rng.bit_generator.state = rest["now"]
+        for k in range(self._done, len(self)):
+            self._done = k + 1
             chosen = order[k * self.batch_size : (k + 1) * self.batch_size]
-            first, *rest = (a[chosen] for a in self.arrays)
-            yield (self.transform(first, self.rng) if self.transform and self.rng else first, *rest)
+            first, *others = (a[chosen] for a in self.arrays)
+            yield (self.transform(first, self.rng) if self.transform and self.rng else first, *others)
+        self._done = 0
+
+    def _random(self):
+        return None if self.rng is None else self.rng.bit_generator.state
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many batches of the present pass were given, the generator's state now and before the pass, and
+        what the batches are made of."""
+        made_of = {"examples": self.examples, "batch_size": self.batch_size, "shuffle": bool(self.shuffle)}
+        return {**made_of, "done": self._done, "before": self._before, "now": self._random()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Sets the generator, and makes the next pass the rest of the one that `state` was taken in. Raises
+        ValueError, and has changed nothing, when it is of other batches."""
+        own = self.state_dict()
+        if state.keys() != own.keys():
+            raise ValueError(f"this is no state_dict of a Loader: it needs {', '.join(own)}")
+        for name in ("examples", "batch_size", "shuffle"):
+            if state[name] != own[name]:
+                raise ValueError(f"the Loader had {name}={state[name]}, now {name}={own[name]}")
+        if (state["now"] is None) != (self.rng is None):
+            raise ValueError("one Loader has a generator, the other has none: give both seed=, or neither")
+        if self.rng is not None:
+            self.rng.bit_generator.state = state["now"]
+        self._done, self._before = state["done"], state["before"]
+        self._rest = dict(state) if self._done else None
 
 
 def split(*arrays, held_out: float = 0.2, seed: int | np.random.Generator) -> tuple[Batch, Batch]:

@@ -42,6 +42,8 @@ from .conv import Conv3d as Conv3d
 from .conv import ConvTranspose1d as ConvTranspose1d
 from .conv import ConvTranspose2d as ConvTranspose2d
 from .conv import ConvTranspose3d as ConvTranspose3d
+from .distance import CosineSimilarity as CosineSimilarity
+from .distance import PairwiseDistance as PairwiseDistance
 from .dropout import AlphaDropout as AlphaDropout
 from .dropout import Dropout as Dropout
 from .dropout import Dropout1d as Dropout1d
@@ -50,6 +52,10 @@ from .dropout import Dropout3d as Dropout3d
 from .dropout import FeatureAlphaDropout as FeatureAlphaDropout
 from .embedding import Embedding as Embedding
 from .embedding import EmbeddingBag as EmbeddingBag
+from .fold import Fold as Fold
+from .fold import Unfold as Unfold
+from .fractional import FractionalMaxPool2d as FractionalMaxPool2d
+from .fractional import FractionalMaxPool3d as FractionalMaxPool3d
 from .linear import Bilinear as Bilinear
 from .linear import Linear as Linear
 from .normalization import BatchNorm1d as BatchNorm1d
@@ -77,6 +83,8 @@ from .padding import ReplicationPad3d as ReplicationPad3d
 from .padding import ZeroPad1d as ZeroPad1d
 from .padding import ZeroPad2d as ZeroPad2d
 from .padding import ZeroPad3d as ZeroPad3d
+from .parameters import ParameterDict as ParameterDict
+from .parameters import ParameterList as ParameterList
 from .pool import AdaptiveAvgPool1d as AdaptiveAvgPool1d
 from .pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from .pool import AdaptiveAvgPool3d as AdaptiveAvgPool3d

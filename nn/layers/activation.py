@@ -5,9 +5,9 @@ import numpy as np
 
 from autograd import random
 from autograd.modes import get_default_dtype
+from autograd.ops import softmax as ops
 from autograd.ops import units
 from autograd.ops.activation import leaky_relu, relu, sigmoid
-from autograd.ops.softmax import log_softmax, softmax
 
 from .. import init
 from ..module import Module, Parameter
@@ -23,6 +23,35 @@ class _Of(Module):
             for name, value in vars(self).items()
             if name != "training" and name[0] != "_" and not isinstance(value, Parameter)
         )
+
+
+def softmax(x, dim=-1):
+    """e^z_k / sum_j e^z_j over one axis."""
+    return ops.softmax(x, dim)
+
+
+def log_softmax(x, dim=-1):
+    """log softmax(z), without the overflow of taking the two apart."""
+    return ops.log_softmax(x, dim)
+
+
+def softmin(x, dim=-1):
+    """softmax(-z): the smallest gets the largest share."""
+    return units.softmin(x, dim)
+
+
+def glu(x, dim=-1):
+    """a sigmoid(b), a and b the halves of z along an axis. Raises ValueError where it is odd."""
+    return units.glu(x, dim)
+
+
+def rrelu(x, lower=1 / 8, upper=1 / 3, training=False):
+    """z where z > 0, a * z elsewhere: with `training` a is drawn for each element from U[lower, upper),
+    otherwise it is their mean. Xu et al. 2015."""
+    if not training:
+        return leaky_relu(x, (lower + upper) / 2)
+    drawn = random.generator().random(x.shape, np.float32).astype(x.dtype)
+    return units.rrelu(x, lower + (upper - lower) * drawn)
 
 
 class ReLU(Module):
@@ -69,8 +98,8 @@ class PReLU(_Of):
 
 
 class RReLU(_Of):
-    """z where z > 0, a * z elsewhere: in training a is drawn for each element from U[lower, upper), after
-    `eval()` it is their mean. RReLU(lower=1/8, upper=1/3). Xu et al. 2015."""
+    """`rrelu`: its slopes are drawn in training, and their mean after `eval()`. RReLU(lower=1/8, upper=1/3).
+    Raises ValueError for lower > upper. Xu et al. 2015."""
 
     def __init__(self, lower=1 / 8, upper=1 / 3):
         super().__init__()
@@ -79,10 +108,7 @@ class RReLU(_Of):
             raise ValueError(f"RReLU: lower must not be over upper, got {lower} and {upper}")
 
     def forward(self, x):
-        if not self.training:
-            return leaky_relu(x, (self.lower + self.upper) / 2)
-        drawn = random.generator().random(x.shape, np.float32).astype(x.dtype)
-        return units.rrelu(x, self.lower + (self.upper - self.lower) * drawn)
+        return rrelu(x, self.lower, self.upper, self.training)
 
 
 class ELU(_Of):
@@ -280,7 +306,7 @@ class Softmin(_OverAxis):
     """softmax(-z): the smallest gets the largest share. Softmin(dim=-1)."""
 
     def forward(self, x):
-        return units.softmin(x, self.dim)
+        return softmin(x, self.dim)
 
 
 class LogSoftmax(_OverAxis):
@@ -305,4 +331,4 @@ class GLU(_OverAxis):
     al. 2016."""
 
     def forward(self, x):
-        return units.glu(x, self.dim)
+        return glu(x, self.dim)

@@ -31,7 +31,7 @@ def scaled_dot_product_attention(
         if as_array(attn_mask).dtype == bool:
             mask = as_array(attn_mask)
         else:
-            bias = _like(query, attn_mask)
+            bias = _like(query, attn_mask, "attn_mask")
     return attention(query, key, value, bias, mask, is_causal, scale, dropout_p, _seed(dropout_p))
 
 
@@ -40,9 +40,14 @@ def _seed(dropout):
     return int(random.generator().integers(2**63)) if dropout else 0
 
 
-def _like(x, bias):
-    """A mask of floats, or integers, in the dtype of x, which it must not change."""
+def _like(x, bias, name):
+    """A mask of floats in the dtype of x, which it must not change."""
     bias = bias if hasattr(bias, "dtype") else as_array(bias)
+    if bias.dtype.kind != "f":
+        raise TypeError(
+            f"{name} is boolean, or floats that are added to the scores, got {bias.dtype}: of integers that "
+            "tell words from padding take mask == 0 or mask != 0"
+        )
     return bias if bias.dtype == x.dtype else bias.astype(x.dtype)
 
 
@@ -193,12 +198,20 @@ class MultiheadAttention(Module):
                 allowed = np.pad(~as_array(x).reshape(spread), added, constant_values=True)
                 mask = allowed if mask is None else mask & allowed
             else:
-                x = _like(q, x).reshape(spread)
+                x = _like(q, x, name).reshape(spread)
                 x = np.pad(x, added) if keys > T_k else x
                 bias = x if bias is None else bias + x
         return mask, bias
 
     def extra_repr(self):
-        usual = {"kdim": self.embed_dim, "vdim": self.embed_dim, "dropout": 0.0}
-        other = [f"{k}={getattr(self, k)!r}" for k, v in usual.items() if getattr(self, k) != v]
+        n = self.embed_dim
+        given = {
+            "dropout": (self.dropout, 0.0),
+            "bias": (self.in_proj_bias is not None, True),
+            "add_bias_kv": (self.bias_k is not None, False),
+            "add_zero_attn": (self.add_zero_attn, False),
+            "kdim": (self.kdim, n),
+            "vdim": (self.vdim, n),
+        }
+        other = [f"{name}={value!r}" for name, (value, usual) in given.items() if value != usual]
         return ", ".join([f"{self.embed_dim}, {self.num_heads}", *other])

@@ -26,6 +26,12 @@ def number(layer, name: str, value) -> float:
     return float(value)
 
 
+def kind_of(x) -> str:
+    """The type of what is no array, and a likely reason."""
+    reason = ": recurrent and attention layers return the output and more, take [0]"
+    return type(x).__name__ + (reason if isinstance(x, tuple) else "")
+
+
 _AXES = {3: "(m, T, n_C)", 4: "(m, n_H, n_W, n_C)", 5: "(m, n_D, n_H, n_W, n_C)"}
 
 
@@ -39,13 +45,21 @@ def fits(layer, x, weight, size: int, what: str, ndim: int | None = None) -> Non
 
 def _misfit(name, x, weight, size, what, ndim):
     if not isinstance(x, (Tensor, np.ndarray)):
-        return TypeError(f"{name} takes a Tensor or an ndarray, got {type(x).__name__}")
+        return TypeError(f"{name} takes a Tensor or an ndarray, got {kind_of(x)}")
     if ndim and x.ndim != ndim:
         one = "; one example is x[None]" if x.ndim == ndim - 1 else ""
-        return ValueError(f"{name} needs {_AXES[ndim]}, got shape {x.shape}{one}")
+        axes = _AXES[ndim] if what == "channels" else "(m, T, features)"
+        return ValueError(f"{name} needs {axes}, got shape {x.shape}{one}")
     if not x.ndim or x.shape[-1] != size:
         got = x.shape[-1] if x.ndim else "a single number"
-        return ValueError(f"{name} needs {size} {what}, got {got}; input {x.shape}")
+        return ValueError(f"{name} needs {size} {what}, got {got}; input {x.shape}{_first(x, size, what)}")
     return TypeError(
         f"{name} has weights of {weight.dtype}, got input of {x.dtype}: use x.astype(np.{weight.dtype})"
     )
+
+
+def _first(x, size, what):
+    """The way out for channels that come first, as PyTorch has them."""
+    if what != "channels" or x.ndim < 3 or x.shape[1] != size:
+        return ""
+    return f": channels come last, x.transpose({', '.join(map(str, (0, *range(2, x.ndim), 1)))})"

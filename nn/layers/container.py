@@ -27,7 +27,51 @@ class _Row(Module):
         return self.children()
 
 
-class Sequential(_Row):
+class _Numbered(_Row):
+    """What lists of modules share: places that can be taken, given and left, as in a Python list. Whenever
+    one moves, all are named "0", "1", ... again."""
+
+    def _become(self, modules):
+        for name, _ in list(self.named_children()):
+            delattr(self, name)
+        self.extend(modules)
+
+    def append(self, module):
+        """Adds a module at the end; returns self."""
+        _add(self, str(len(self)), module)
+        return self
+
+    def extend(self, modules: Iterable[Module]):
+        """Adds modules at the end; returns self."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def insert(self, index: int, module):
+        """Puts a module before that of this index; returns self."""
+        modules = list(self.children())
+        modules.insert(index, module)
+        if not isinstance(module, Module):
+            _add(self, str(index), module)  # which says what is wrong
+        self._become(modules)
+        return self
+
+    def pop(self, index: int = -1) -> Module:
+        """Takes a module out, the last one by default, and returns it."""
+        module = list(self.children())[index]
+        del self[index]
+        return module
+
+    def __delitem__(self, index):
+        modules = list(self.children())
+        del modules[index]
+        self._become(modules)
+
+    def __iadd__(self, modules: Iterable[Module]):
+        return self.extend(modules)
+
+
+class Sequential(_Numbered):
     """Calls modules one after the other. Sequential(a, b, ...) names them "0", "1", ...; Sequential({"conv":
     a, ...}) by the keys. A slice is a Sequential that shares them."""
 
@@ -36,16 +80,8 @@ class Sequential(_Row):
             x = module(x)
         return x
 
-    def append(self, module) -> "Sequential":
-        """Adds a module at the end; returns self."""
-        _add(self, str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Module]) -> "Sequential":
-        """Adds modules at the end; returns self."""
-        for module in modules:
-            self.append(module)
-        return self
+    def __add__(self, other: Iterable[Module]) -> "Sequential":
+        return Sequential(*self, *other)
 
     def __getitem__(self, index):
         if isinstance(index, slice):
@@ -56,7 +92,7 @@ class Sequential(_Row):
         _add(self, [name for name, _ in self.named_children()][index], module)
 
 
-class ModuleList(Module):
+class ModuleList(_Numbered):
     """A list whose modules are trained and saved, named "0", "1", ...; what is done with them, `forward` of
     the owner says."""
 
@@ -64,22 +100,11 @@ class ModuleList(Module):
         super().__init__()
         self.extend(modules)
 
-    def append(self, module) -> "ModuleList":
-        """Adds a module at the end; returns self."""
-        _add(self, str(len(self)), module)
-        return self
+    def forward(self, *inputs):
+        raise _never_called(self)
 
-    def extend(self, modules: Iterable[Module]) -> "ModuleList":
-        """Adds modules at the end; returns self."""
-        for module in modules:
-            self.append(module)
-        return self
-
-    def __len__(self):
-        return sum(1 for _ in self.children())
-
-    def __iter__(self):
-        return self.children()
+    def __add__(self, other: Iterable[Module]) -> "ModuleList":
+        return ModuleList([*self, *other])
 
     def __getitem__(self, index):
         modules = list(self.children())[index]
@@ -91,15 +116,24 @@ class ModuleList(Module):
 
 class ModuleDict(Module):
     """A dict whose modules are trained and saved under their keys; what is done with them, `forward` of the
-    owner says. ModuleDict({"image": a, "text": b})."""
+    owner says. ModuleDict({"image": a, "text": b}), or pairs."""
 
-    def __init__(self, modules: Mapping[str, Module] | None = None):
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()):
         super().__init__()
-        self.update(modules or {})
+        self.update(modules)
 
-    def update(self, modules: Mapping[str, Module]) -> None:
+    def forward(self, *inputs):
+        raise _never_called(self)
+
+    def pop(self, name: str) -> Module:
+        """Takes the module of a key out and returns it."""
+        module = self[name]
+        del self[name]
+        return module
+
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Adds modules, or replaces those of the same keys."""
-        for name, module in modules.items():
+        for name, module in dict(modules).items():
             self[name] = module
 
     def keys(self) -> list[str]:
@@ -203,15 +237,22 @@ class Lambda(Module):
         return getattr(self.function, "__name__", type(self.function).__name__)
 
 
+def _never_called(container):
+    return TypeError(
+        f"{type(container).__name__} only holds modules: call them one by one in the forward of its owner, "
+        "or put them into nn.Sequential"
+    )
+
+
 def _add(container, name, module):
     if not isinstance(module, Module):
         what = module.__name__ if isinstance(module, type) else type(module).__name__
-        instead = (
-            f"{what}()"
-            if isinstance(module, type) and issubclass(module, Module)
-            else "a layer, such as nn.ReLU()"
-        )
-        raise TypeError(f"{type(container).__name__} holds modules, got {what} at {name}: give {instead}")
+        instead = "give a layer, such as nn.ReLU()"
+        if isinstance(module, type) and issubclass(module, Module):
+            instead = f"give {what}()"
+        elif isinstance(module, (list, tuple)):
+            instead = "unpack it with *"
+        raise TypeError(f"{type(container).__name__} holds modules, got {what} at {name}: {instead}")
     if (
         not isinstance(name, str)
         or not name

@@ -2,24 +2,37 @@
 
 import numpy as np
 
-from autograd.modes import get_default_dtype
+from autograd.modes import get_default_dtype, no_grad
 from autograd.ops.index import gather, scatter_add_rows
-from autograd.tensor import as_array, unwrap
+from autograd.primitive import Primitive
+from autograd.tensor import Tensor, as_array, unwrap, writable
 
 from .. import init
 from ..module import Module, Parameter
-from .check import positive
+from .check import number, positive
 
 _MODES = ("sum", "mean", "max")
 
 
-def embedding(indices, weight, padding_idx=None, sparse=False):
+def embedding(
+    indices,
+    weight,
+    padding_idx=None,
+    max_norm=None,
+    norm_type=2.0,
+    scale_grad_by_freq=False,
+    sparse=False,
+):
     """The rows `weight[indices]`: integers of any shape (m, T) to (m, T, embedding_dim). The row of
-    `padding_idx` gets no gradient. With `sparse` the gradient is `autograd.Rows`."""
+    `padding_idx` gets no gradient. With `sparse` the gradient is `autograd.Rows`; the rest is as in
+    `Embedding`."""
+    _refuse("embedding", scale_grad_by_freq and sparse, "scale_grad_by_freq", "a sparse gradient")
     indices = _integers(indices, len(weight))
-    rows = gather(weight, indices, sparse)
+    _shorten(weight, indices, max_norm, norm_type)
+    rows = _looked_up(weight, indices, scale_grad_by_freq, sparse)
     if padding_idx is None:
         return rows
+    padding_idx %= len(weight)
     return np.where(np.expand_dims(indices == padding_idx, -1), unwrap(weight)[padding_idx], rows)
 
 
@@ -30,10 +43,51 @@ def _integers(indices, rows):
     return indices
 
 
+def _refuse(name, both, one, other):
+    if both:
+        raise ValueError(f"{name}: {one} does not go with {other}")
+
+
+def _shorten(weight, indices, max_norm, norm_type):
+    """Scales the rows that are looked up, in place, to a norm of `max_norm` where it is larger."""
+    if max_norm is None:
+        return
+    table, used = unwrap(weight), np.unique(indices)
+    used = used[(used >= 0) & (used < len(table))]  # the lookup refuses the others
+    norms = np.linalg.norm(table[used], norm_type, axis=-1)
+    long = norms > max_norm
+    if long.any():
+        with no_grad():
+            table = writable(weight) if isinstance(weight, Tensor) else table
+        table[used[long]] *= (max_norm / (norms[long, None] + 1e-7)).astype(table.dtype)
+
+
+def _unchanged(rows, shares):
+    return rows
+
+
+# The identity, whose cotangent is multiplied: what makes it no derivative is asked for.
+_scale_cotangent = Primitive(_unchanged)
+_scale_cotangent.vjp("rows")(lambda g, shares: g * shares)
+
+
+def _looked_up(weight, indices, by_frequency, sparse):
+    """The rows, (*indices.shape, embedding_dim); `by_frequency` divides the cotangent of each by how often it
+    is among them."""
+    rows = gather(weight, indices, sparse)
+    if not by_frequency or not indices.size:
+        return rows
+    shares = 1.0 / np.bincount(indices.reshape(-1), minlength=len(weight))[indices]
+    return _scale_cotangent(rows, shares[..., None].astype(rows.dtype))
+
+
 def embedding_bag(
     indices,
     weight,
     offsets=None,
+    max_norm=None,
+    norm_type=2.0,
+    scale_grad_by_freq=False,
     mode="mean",
     sparse=False,
     per_sample_weights=None,
@@ -43,9 +97,14 @@ def embedding_bag(
     """The sum, mean or maximum over bags of rows of `weight`; see `EmbeddingBag`."""
     if mode not in _MODES:
         raise ValueError(f"embedding_bag: mode is one of {', '.join(_MODES)}, got {mode!r}")
+    _refuse("embedding_bag", scale_grad_by_freq and mode == "max", "scale_grad_by_freq", 'mode "max"')
+    _refuse("embedding_bag", scale_grad_by_freq and sparse, "scale_grad_by_freq", "a sparse gradient")
     indices, shares = _integers(indices, len(weight)), per_sample_weights
     bags, count = _bags(indices, offsets, include_last_offset)
+    _shorten(weight, indices, max_norm, norm_type)
     if shares is not None:
+        shares = shares if hasattr(shares, "dtype") else as_array(shares)
+        shares = shares if shares.dtype == weight.dtype else shares.astype(weight.dtype)
         if mode != "sum":
             raise ValueError(f'embedding_bag: per_sample_weights are for mode "sum", got {mode!r}')
         if shares.shape != indices.shape:
@@ -55,10 +114,10 @@ def embedding_bag(
         shares = shares.reshape(-1)
     indices = indices.reshape(-1)
     if padding_idx is not None:
-        kept = np.flatnonzero(indices != padding_idx)
+        kept = np.flatnonzero(indices != padding_idx % len(weight))
         indices, bags = indices[kept], bags[kept]
         shares = None if shares is None else shares[kept]
-    rows = gather(weight, indices, sparse)  # (n, embedding_dim)
+    rows = _looked_up(weight, indices, scale_grad_by_freq, sparse)  # (n, embedding_dim)
     if mode == "max":
         return _max_of_bags(rows, bags, count)
     if shares is not None:
@@ -104,7 +163,9 @@ def _max_of_bags(rows, bags, count):
 
 
 class _Table(Module):
-    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, sparse=False):
+    def __init__(
+        self, num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
+    ):
         super().__init__()
         positive(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         if padding_idx is not None:
@@ -113,8 +174,12 @@ class _Table(Module):
                     f"{type(self).__name__}: padding_idx {padding_idx} is no row of {num_embeddings}"
                 )
             padding_idx %= num_embeddings
+        _refuse(type(self).__name__, scale_grad_by_freq and sparse, "scale_grad_by_freq", "a sparse gradient")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx, self.sparse = padding_idx, bool(sparse)
+        self.max_norm = None if max_norm is None else number(self, "max_norm", max_norm)
+        self.norm_type = number(self, "norm_type", norm_type)
+        self.scale_grad_by_freq = bool(scale_grad_by_freq)
         self.weight = Parameter(np.empty((num_embeddings, embedding_dim), get_default_dtype()))
         self.reset_parameters()
 
@@ -138,47 +203,79 @@ class _Table(Module):
         return layer
 
     def extra_repr(self):
-        notes = [f"{self.num_embeddings}, {self.embedding_dim}"]
-        notes += [] if self.padding_idx is None else [f"padding_idx={self.padding_idx}"]
-        return ", ".join(notes + (["sparse=True"] if self.sparse else []))
+        usual: dict = {"padding_idx": None, "max_norm": None, "norm_type": 2.0, "scale_grad_by_freq": False}
+        usual |= {"sparse": False, "mode": "mean", "include_last_offset": False}
+        other = [f"{k}={getattr(self, k)!r}" for k, v in usual.items() if getattr(self, k, v) != v]
+        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *other])
 
 
 class Embedding(_Table):
     """The rows `weight[indices]` of a table (num_embeddings, embedding_dim): integers of any shape (m, T) to
     (m, T, embedding_dim).
 
-    Embedding(num_embeddings, embedding_dim, padding_idx=None, sparse=False). The row of `padding_idx` starts
-    as 0 and gets no gradient. With `sparse` the table's gradient holds the rows that were used, as
-    `autograd.Rows`. The table starts from N(0, 1). `Embedding.from_pretrained(table, freeze=True)` takes
-    vectors that are there. Raises TypeError for indices that are not integers, IndexError for those outside
-    the table. COURSE.md C5W2-matrix."""
+    Embedding(num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0,
+    scale_grad_by_freq=False, sparse=False). The row of `padding_idx` starts as 0 and gets no gradient. Rows
+    of a `norm_type`-norm above `max_norm` are scaled to it, in place, when they are looked up.
+    `scale_grad_by_freq` divides the gradient of each row by how often it is among the indices. With `sparse`
+    the table's gradient holds the rows that were used, as `autograd.Rows`. The table starts from N(0, 1).
+    `Embedding.from_pretrained(table, freeze=True)` takes vectors that are there. Raises TypeError for indices
+    that are not integers, IndexError for those outside the table. COURSE.md C5W2-matrix."""
+
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        padding_idx=None,
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
+        sparse=False,
+    ):
+        super().__init__(
+            num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
+        )
 
     def forward(self, indices):
-        return embedding(indices, self.weight, self.padding_idx, self.sparse)
+        return embedding(
+            indices,
+            self.weight,
+            self.padding_idx,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.sparse,
+        )
 
 
 class EmbeddingBag(_Table):
     """The sum, mean or maximum over bags of rows of a table: indices (m, T), a bag each, to (m,
     embedding_dim); or indices (n,) and `offsets` (m,), where in them each bag starts.
 
-    EmbeddingBag(num_embeddings, embedding_dim, mode="mean", sparse=False, include_last_offset=False,
-    padding_idx=None); forward(indices, offsets=None, per_sample_weights=None), weights of the indices' shape
-    for mode "sum". An empty bag is 0, and rows of `padding_idx` are in no bag. With `include_last_offset` the
-    offsets end with n. Raises ValueError for shapes that do not fit, and errors of `Embedding`. COURSE.md
-    C5W2-sentiment."""
+    EmbeddingBag(num_embeddings, embedding_dim, max_norm=None, norm_type=2.0, scale_grad_by_freq=False,
+    mode="mean", sparse=False, include_last_offset=False, padding_idx=None); forward(indices, offsets=None,
+    per_sample_weights=None), weights of the indices' shape for mode "sum". An empty bag is 0, and rows of
+    `padding_idx` are in no bag. With `include_last_offset` the offsets end with n. What is not said here is
+    as in `Embedding`. Raises ValueError for shapes and arguments that do not go together, and errors of
+    `Embedding`. COURSE.md C5W2-sentiment."""
 
     def __init__(
         self,
         num_embeddings,
         embedding_dim,
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
         mode="mean",
         sparse=False,
         include_last_offset=False,
         padding_idx=None,
     ):
-        super().__init__(num_embeddings, embedding_dim, padding_idx, sparse)
+        super().__init__(
+            num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
+        )
         if mode not in _MODES:
             raise ValueError(f"EmbeddingBag: mode is one of {', '.join(_MODES)}, got {mode!r}")
+        _refuse("EmbeddingBag", scale_grad_by_freq and mode == "max", "scale_grad_by_freq", 'mode "max"')
         self.mode, self.include_last_offset = mode, bool(include_last_offset)
 
     def forward(self, indices, offsets=None, per_sample_weights=None):
@@ -186,12 +283,12 @@ class EmbeddingBag(_Table):
             indices,
             self.weight,
             offsets,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
             self.mode,
             self.sparse,
             per_sample_weights,
             self.include_last_offset,
             self.padding_idx,
         )
-
-    def extra_repr(self):
-        return f"{super().extra_repr()}, mode={self.mode!r}"

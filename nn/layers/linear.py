@@ -86,7 +86,8 @@ class Bilinear(_Affine):
         positive(self, in1_features=in1_features, in2_features=in2_features, out_features=out_features)
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         shape = (out_features, in1_features, in2_features)
-        self.weight = Parameter(np.empty(shape, get_default_dtype()))
+        # PyTorch's axes too; declared, for no layout means filters to who counts fans
+        self.weight = Parameter(np.empty(shape, get_default_dtype()), layout=Layout((0, 1, 2)))
         self.bias = Parameter(np.empty(out_features, get_default_dtype())) if bias else None
         self.reset_parameters()
 

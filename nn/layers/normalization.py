@@ -6,10 +6,69 @@ import numpy as np
 
 from autograd.modes import get_default_dtype, is_replaying, no_grad
 from autograd.ops import normalize
-from autograd.tensor import Tensor, writable
+from autograd.tensor import Tensor, unwrap, writable
 
+from .. import init
 from ..module import Layout, Module, Parameter
 from .check import _AXES, fits, number, positive
+
+
+def batch_norm(
+    x,
+    running_mean,
+    running_var,
+    weight=None,
+    bias=None,
+    training=False,
+    momentum=0.1,
+    eps=1e-5,
+    relu=False,
+):
+    """`BatchNorm2d` of x (m, ..., n_C) as a function: with `training` by the mean and variance of the batch,
+    towards which the running statistics, tensors (n_C,) or None, are moved in place; otherwise by those."""
+    if not training:
+        return _fixed(x, running_mean, running_var, weight, bias, eps, relu)
+    y, mean, var = normalize.batch_norm(x, weight, bias, eps, relu)
+    if running_mean is not None and not is_replaying():
+        number = x.size // x.shape[-1]
+        _move(running_mean, momentum, unwrap(mean))
+        _move(running_var, momentum, unwrap(var) * (number / (number - 1)))
+    return y
+
+
+def instance_norm(
+    x,
+    running_mean=None,
+    running_var=None,
+    weight=None,
+    bias=None,
+    use_input_stats=True,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """`InstanceNorm2d` of x (m, ..., n_C) as a function; running statistics as in `batch_norm`, moved with
+    `use_input_stats`, used without."""
+    if not use_input_stats:
+        return _fixed(x, running_mean, running_var, weight, bias, eps)
+    y = normalize.instance_norm(x, weight, bias, eps)
+    if running_mean is not None and not is_replaying():
+        values, places = unwrap(x), tuple(range(1, x.ndim - 1))
+        _move(running_mean, momentum, values.mean(axis=places).mean(axis=0))
+        _move(running_var, momentum, values.var(axis=places, ddof=1).mean(axis=0))
+    return y
+
+
+def _fixed(x, mean, var, weight, bias, eps, relu=False):
+    """By statistics, which are constants."""
+    scale = 1.0 / np.sqrt(var + eps)
+    return normalize.scale_shift(x, mean, scale if weight is None else scale * weight, bias, relu)
+
+
+def _move(statistic, share, value):
+    """A running statistic by a share towards that of a batch."""
+    with no_grad():
+        running = writable(statistic)
+        running[...] = share * value + (1 - share) * running
 
 
 class _Norm(Module):
@@ -23,7 +82,7 @@ class _Norm(Module):
 
     axes: tuple[int, ...]
 
-    def __init__(self, num_features, eps, momentum, affine, track_running_stats):
+    def __init__(self, num_features, eps, momentum, affine, track_running_stats, bias):
         super().__init__()
         positive(self, num_features=num_features)
         self.num_features, self.eps = num_features, number(self, "eps", eps)
@@ -31,7 +90,7 @@ class _Norm(Module):
         self.affine, self.track_running_stats = bool(affine), bool(track_running_stats)
         dtype = get_default_dtype()
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, dtype)) if affine and bias else None
         self.register_buffer("running_mean", np.zeros(num_features, dtype) if track_running_stats else None)
         self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.array(0) if track_running_stats else None)
@@ -50,10 +109,10 @@ class _Norm(Module):
     def reset_parameters(self) -> None:
         """Sets weights to 1, biases to 0 and the running statistics back."""
         self.reset_running_stats()
-        if self.affine:
-            with no_grad():
-                writable(self.weight)[...] = 1
-                writable(self.bias)[...] = 0
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
 
     def _check(self, x):
         ndim = getattr(x, "ndim", None)
@@ -63,43 +122,38 @@ class _Norm(Module):
             raise ValueError(f"{type(self).__name__} needs {needs}, got shape {x.shape}")
         fits(self, x, like, self.num_features, "channels")
 
-    def _fixed(self, x, relu=False):
-        """By the running statistics, which are constants."""
-        scale = 1.0 / np.sqrt(self.running_var + self.eps)
-        if self.affine:
-            return normalize.scale_shift(x, self.running_mean, scale * self.weight, self.bias, relu)
-        zeros = np.zeros(self.num_features, self.running_mean.dtype)
-        return normalize.scale_shift(x, self.running_mean, scale, zeros, relu)
-
-    def _update(self, share, mean, var):
-        """Moves the running statistics by a share towards those of a batch. `var` is the unbiased
-        variance."""
-        with no_grad():
-            for buffer, value in ((self.running_mean, mean), (self.running_var, var)):
-                running = writable(buffer)
-                running[...] = share * value + (1 - share) * running
-
     def extra_repr(self):
         names = ("eps", "momentum", "affine", "track_running_stats")
-        return ", ".join([f"{self.num_features}", *(f"{name}={getattr(self, name)}" for name in names)])
+        notes = [f"{self.num_features}", *(f"{name}={getattr(self, name)}" for name in names)]
+        return ", ".join(notes + (["bias=False"] if self.affine and self.bias is None else []))
 
 
 class _BatchNorm(_Norm):
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+    def __init__(
+        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, *, bias=True
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias)
 
     def forward(self, x, relu=False):
         self._check(x)
-        if not self.training and self.track_running_stats:
-            return self._fixed(x, relu)
-        y, mean, var = normalize.batch_norm(x, self.weight, self.bias, self.eps, relu)
-        if self.training and self.track_running_stats and not is_replaying():
+        moves = self.training and self.track_running_stats
+        share = self.momentum
+        if share is None and moves:
+            share = 1.0 / (self.num_batches_tracked.item() + 1)
+        y = batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            share,
+            self.eps,
+            relu,
+        )
+        if moves and not is_replaying():
             with no_grad():
                 writable(self.num_batches_tracked)[...] += 1
-            share = 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
-            number = x.size // self.num_features
-            mean, var = (t.numpy() if isinstance(t, Tensor) else t for t in (mean, var))
-            self._update(share, mean, var * (number / (number - 1)))
         return y
 
 
@@ -114,10 +168,11 @@ class BatchNorm2d(_BatchNorm):
     the mean and variance of the batch in training, and after `eval()` with `running_mean` and `running_var`,
     which training moves by the share `momentum` towards each batch's (var / (n - 1) there).
 
-    BatchNorm2d(num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True), num_features =
-    n_C; `momentum=None` takes the mean of all batches. The course's beta is 1 - momentum, its gamma `weight`.
-    `layer(x, relu=True)` takes the maximum with 0 in the same pass. Raises ValueError for inputs of other
-    channels, and in training for one value a channel. Ioffe and Szegedy 2015; COURSE.md C2W3-bn."""
+    BatchNorm2d(num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, bias=True),
+    num_features = n_C; `momentum=None` takes the mean of all batches. The course's beta is 1 - momentum, its
+    gamma `weight`. `layer(x, relu=True)` takes the maximum with 0 in the same pass. Raises ValueError for
+    inputs of other channels, and in training for one value a channel. Ioffe and Szegedy 2015; COURSE.md
+    C2W3-bn."""
 
     axes = (4,)
 
@@ -129,20 +184,23 @@ class BatchNorm3d(_BatchNorm):
 
 
 class _InstanceNorm(_Norm):
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+    def __init__(
+        self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False, *, bias=True
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias)
 
     def forward(self, x):
         self._check(x)
-        if not self.training and self.track_running_stats:
-            return self._fixed(x)
-        y = normalize.instance_norm(x, self.weight, self.bias, self.eps)
-        if self.training and self.track_running_stats and not is_replaying():
-            values = x.numpy() if isinstance(x, Tensor) else x
-            places = tuple(range(1, x.ndim - 1))
-            mean, var = values.mean(axis=places), values.var(axis=places, ddof=1)
-            self._update(self.momentum or 0.0, mean.mean(axis=0), var.mean(axis=0))
-        return y
+        return instance_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            self.momentum or 0.0,
+            self.eps,
+        )
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -155,8 +213,8 @@ class InstanceNorm2d(_InstanceNorm):
     """`BatchNorm2d` with a mean and variance for each image and channel of (m, n_H, n_W, n_C), in training
     and after `eval()` alike unless it tracks running statistics.
 
-    InstanceNorm2d(num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False). Raises
-    ValueError for inputs of other channels and images of one pixel. Ulyanov et al. 2016."""
+    InstanceNorm2d(num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False, bias=True).
+    Raises ValueError for inputs of other channels and images of one pixel. Ulyanov et al. 2016."""
 
     axes = (4,)
 
@@ -171,10 +229,10 @@ class GroupNorm(Module):
     """y = (x - mean) / sqrt(var + eps) * weight + bias with a mean and variance for each example of x (m,
     ..., n_C) and each of `num_groups` groups of neighbouring channels.
 
-    GroupNorm(num_groups, num_channels, eps=1e-5, affine=True). Raises ValueError for groups that do not
-    divide the channels, and inputs of other channels. Wu and He 2018."""
+    GroupNorm(num_groups, num_channels, eps=1e-5, affine=True, bias=True). Raises ValueError for groups that
+    do not divide the channels, and inputs of other channels. Wu and He 2018."""
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
+    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, *, bias=True):
         super().__init__()
         positive(self, num_groups=num_groups, num_channels=num_channels)
         if num_channels % num_groups:
@@ -182,7 +240,7 @@ class GroupNorm(Module):
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, number(self, "eps", eps)
         dtype = get_default_dtype()
         self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine and bias else None
 
     def forward(self, x):
         fits(self, x, x if self.weight is None else self.weight, self.num_channels, "channels")
@@ -190,7 +248,8 @@ class GroupNorm(Module):
 
     def extra_repr(self):
         affine = self.weight is not None
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={affine}"
+        bias = ", bias=False" if affine and self.bias is None else ""
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={affine}{bias}"
 
 
 class _RowNorm(Module):
@@ -215,7 +274,9 @@ class _RowNorm(Module):
         fits(self, x, x if self.weight is None else self.weight, self.normalized_shape[-1], "features")
 
     def extra_repr(self):
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+        affine = self.weight is not None
+        bias = "" if self.bias is not None or not affine or isinstance(self, RMSNorm) else ", bias=False"
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={affine}{bias}"
 
 
 class LayerNorm(_RowNorm):

@@ -166,6 +166,11 @@ class _LPPool(_Windows):
         if not float(norm_type):
             raise ValueError(f"{type(self).__name__}: norm_type must not be 0")
 
+    def extra_repr(self):
+        return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}" + (
+            ", ceil_mode=True" if self.ceil_mode else ""
+        )
+
     def forward(self, x):
         return poolnd.lp_pool(
             batch(x, self.axes), self.norm_type, self.kernel_size, self.stride, self.ceil_mode

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from autograd.modes import get_default_dtype
-from autograd.ops.recurrent import gru, lstm, rnn
+from autograd.ops.gru import gru
+from autograd.ops.recurrent import lstm, rnn
 from autograd.tensor import as_array
 
 from .. import init

@@ -156,8 +156,7 @@ class TransformerDecoderLayer(_Block):
 class _Stack(Module):
     """Abstract: copies of a layer on top of each other."""
 
-    def __init__(self, layer, num_layers, norm=None):
-        super().__init__()
+    def _stack(self, layer, num_layers, norm):
         positive(self, num_layers=num_layers)
         self.layers = ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
         self.num_layers, self.norm = num_layers, norm
@@ -174,6 +173,10 @@ class TransformerEncoder(_Stack):
     weights; `Transformer` draws each anew. Call: encoder(src, mask=None, src_key_padding_mask=None,
     is_causal=False)."""
 
+    def __init__(self, encoder_layer, num_layers, norm=None):
+        super().__init__()
+        self._stack(encoder_layer, num_layers, norm)
+
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=False):
         x = src
         for layer in self.layers:
@@ -187,6 +190,10 @@ class TransformerDecoder(_Stack):
 
     TransformerDecoder(decoder_layer, num_layers, norm=None). All copies start from the same weights. The call
     is that of `TransformerDecoderLayer`."""
+
+    def __init__(self, decoder_layer, num_layers, norm=None):
+        super().__init__()
+        self._stack(decoder_layer, num_layers, norm)
 
     def forward(
         self,

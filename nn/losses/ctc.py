@@ -40,6 +40,11 @@ def ctc_loss(
     targets = as_array(targets)
     if targets.ndim == 1:
         targets, target_lengths = _rows(targets, target_lengths, m, name)
+    if targets.ndim == 2 and len(targets) == T != m:
+        raise ValueError(
+            f"{name}: log_probabilities {log_probabilities.shape} and targets {targets.shape}: "
+            "the batch comes first, log_probabilities.transpose(1, 0, 2)"
+        )
     lengths = [
         np.full(m, full) if given is None else as_array(given)
         for given, full in ((input_lengths, T), (target_lengths, targets.shape[-1] if targets.ndim else 0))

@@ -5,40 +5,8 @@ import numpy as np
 from autograd.ops.activation import relu
 from autograd.tensor import as_array, unwrap
 
+from ..layers.distance import norm, pairwise_distance
 from .reduction import Loss, check_predictions, check_reduction, like_predictions, reduced, signs
-
-
-def _norm(x, p=2.0):
-    """(sum |x|^p)^(1/p) over the last axis, with derivative 0 at 0."""
-    if p == 1:
-        return np.sum(np.abs(x), axis=-1)
-    if p == np.inf:
-        return np.max(np.abs(x), axis=-1)
-    total = np.sum(x * x if p == 2 else np.abs(x) ** p, axis=-1)
-    some = unwrap(total) > 0
-    total = np.where(some, total, 1.0)
-    return np.where(some, np.sqrt(total) if p == 2 else total ** (1 / p), 0.0)
-
-
-def pairwise_distance(first, second, p=2.0, eps=1e-6):
-    """|first - second + eps| in the p-norm over the last axis: (..., d) and (..., d) to (...). The eps
-    keeps a slope where both are equal, as in PyTorch. Raises ValueError unless p >= 1."""
-    if not p >= 1:
-        raise ValueError(f"pairwise_distance: p must be at least 1, got {p!r}")
-    return _norm(first - second + float(eps), float(p))
-
-
-def cosine_similarity(first, second, eps=1e-8):
-    """cos of the angle between vectors, (first . second) / (|first| |second|) over the last axis, each norm
-    being eps at least. COURSE.md C5W2-analogy."""
-    norms = [np.maximum(_norm(x), float(eps)) for x in (first, second)]
-    return np.sum(first * second, axis=-1) / (norms[0] * norms[1])
-
-
-def normalize(x, p=2.0, eps=1e-12):
-    """Vectors scaled to length 1: x / |x| in the p-norm over the last axis, the norm being eps at least. What
-    face embeddings are before a triplet loss."""
-    return x / np.expand_dims(np.maximum(_norm(x, float(p)), float(eps)), -1)
 
 
 def _alike(name, **vectors):
@@ -91,7 +59,7 @@ def contrastive_loss(first, second, same, margin=1.0, reduction="mean"):
     y = as_array(same)
     if y.shape != first.shape[:-1] or not np.isin(y, (0, 1)).all():
         raise ValueError(f"{name}: same tells 1 or 0 of each pair, {first.shape[:-1]}, got shape {y.shape}")
-    d = _norm(first - second)
+    d = norm(first - second)
     apart = relu(float(margin) - d)
     return reduced(0.5 * np.where(y == 1, d * d, apart * apart), reduction, name)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from autograd.tensor import Tensor, as_array, unwrap
 
+from ..layers.check import kind_of
 from ..module import Module
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -43,7 +44,7 @@ def reduced_by_weight(losses, weights, reduction: str, name: str):
 def check_predictions(predictions, name: str, what: str = "predictions") -> None:
     """Raises TypeError unless predictions are an array of floats."""
     if not isinstance(predictions, (Tensor, np.ndarray)):
-        raise TypeError(f"{name}: {what} must be a Tensor or an ndarray, got {type(predictions).__name__}")
+        raise TypeError(f"{name}: {what} must be a Tensor or an ndarray, got {kind_of(predictions)}")
     if predictions.dtype.kind != "f":
         raise TypeError(
             f"{name}: {what} must be floats, got {predictions.dtype}; are {what} and targets swapped?"
@@ -95,10 +96,14 @@ def class_numbers(scores, labels, name: str, what: str, ignore_index: int | None
     for labels that are no integers."""
     labels, classes = as_array(labels), scores.shape[-1] if scores.ndim else 0
     if not scores.ndim or labels.shape != scores.shape[:-1]:
-        raise ValueError(
-            f"{name}: labels have shape {labels.shape}, {what} {scores.shape}: "
-            f"labels need {scores.shape[:-1]} class numbers"
+        second = scores.ndim > 2 and labels.shape == scores.shape[:1] + scores.shape[2:]
+        axes = ", ".join(map(str, (0, *range(2, scores.ndim), 1)))
+        way_out = (
+            f"classes lie on the last axis, {what}.transpose({axes})"
+            if second
+            else f"labels need {scores.shape[:-1]} class numbers"
         )
+        raise ValueError(f"{name}: labels have shape {labels.shape}, {what} {scores.shape}: {way_out}")
     if labels.dtype.kind not in "iu" and labels.size:
         raise TypeError(
             f"{name}: labels that are class numbers must be integers, got {labels.dtype}: use astype(int)"
@@ -148,6 +153,9 @@ class Loss(Module):
     def __init__(self, reduction="mean", **options):
         super().__init__()
         self._check(reduction)
+        known = inspect.signature(type(self).function).parameters
+        if unknown := [name for name in options if name not in known]:
+            raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
         self.options = (*options, "reduction")
         for name, value in {**options, "reduction": reduction}.items():
             if isinstance(value, (Tensor, np.ndarray, list)):

@@ -1,5 +1,6 @@
 """Losses of real-valued predictions. Predictions and targets are arrays of one shape; an entry has a loss,
-and `reduction` takes the mean over all entries, the "sum", or "none".
+and `reduction` takes the mean over all entries, the "sum", or "none". A `weight`, where there is one,
+multiplies the losses, and the mean is over its sum.
 
 All raise ValueError for arrays of different shapes and the mean of none, TypeError for predictions that are
 no floats. Where targets require grad, they get one too."""
@@ -10,20 +11,27 @@ import numpy as np
 
 from autograd.tensor import Tensor, as_array, unwrap
 
-from .reduction import Loss, like_predictions, reduced
+from .reduction import Loss, entry_weights, like_predictions, reduced, reduced_by_weight
 
 
-def mse_loss(predictions, targets, reduction="mean"):
+def _weighted(losses, weight, reduction, name):
+    """Reduced; with weights, that broadcast to the losses, the mean is over their sum."""
+    if weight is None:
+        return reduced(losses, reduction, name)
+    w = entry_weights(weight, losses, name)
+    return reduced_by_weight(losses * w, np.broadcast_to(w, losses.shape), reduction, name)
+
+
+def mse_loss(predictions, targets, reduction="mean", weight=None):
     """Squared error (yhat - y)^2. The course's 1/2 (yhat - y)^2 is half of it (COURSE.md C1W2-bce)."""
     difference = predictions - like_predictions(predictions, targets, "mse_loss")
-    return reduced(difference * difference, reduction, "mse_loss")
+    return _weighted(difference * difference, weight, reduction, "mse_loss")
 
 
-def l1_loss(predictions, targets, reduction="mean"):
+def l1_loss(predictions, targets, reduction="mean", weight=None):
     """Absolute error |yhat - y|, the course's L1 (COURSE.md N-losses, there the sum)."""
-    return reduced(
-        np.abs(predictions - like_predictions(predictions, targets, "l1_loss")), reduction, "l1_loss"
-    )
+    difference = predictions - like_predictions(predictions, targets, "l1_loss")
+    return _weighted(np.abs(difference), weight, reduction, "l1_loss")
 
 
 def _huber(difference, delta):
@@ -31,13 +39,17 @@ def _huber(difference, delta):
     return inside * (difference - 0.5 * inside)
 
 
-def huber_loss(predictions, targets, reduction="mean", delta=1.0):
+def huber_loss(predictions, targets, reduction="mean", delta=1.0, weight=None):
     """d^2 / 2 where |d| = |yhat - y| is below delta, delta (|d| - delta / 2) beyond: outliers pull with a
-    force of delta at most. Raises ValueError unless delta > 0. Huber 1964."""
+    force of delta at most. With a `weight` the mean stays that over all entries, as in PyTorch. Raises
+    ValueError unless delta > 0. Huber 1964."""
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be over 0, got {delta!r}")
     d = predictions - like_predictions(predictions, targets, "huber_loss")
-    return reduced(_huber(d, float(delta)), reduction, "huber_loss")
+    losses = _huber(d, float(delta))
+    if weight is not None:
+        losses = losses * entry_weights(weight, losses, "huber_loss")
+    return reduced(losses, reduction, "huber_loss")
 
 
 def smooth_l1_loss(predictions, targets, reduction="mean", beta=1.0):

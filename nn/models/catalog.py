@@ -18,8 +18,13 @@ class Entry:
     input_shape: tuple[int, ...]  # without the batch
     parameters: int
     multiply_adds: int  # of one example
-    course: str  # the course's week and topic
+    course: str  # its row in the course's table of contents, week and topic: "C4W2-vgg"
     paper: str
+
+    @property
+    def file(self) -> str:
+        """The file in nn/models that it stands in."""
+        return f"{self.build.__module__.rpartition('.')[2]}.py"
 
 
 def entries() -> dict[str, Entry]:

@@ -3,8 +3,10 @@
 A recipe is a module with a first docstring line that says what it does, and
 
     MODEL                  the name of its architecture in nn.models
-    train(out, *, seed, epochs, batch_size, learning_rate, quiet)
-                           trains, and writes into the folder `out`; returns a History and a score
+    train(out, *, seed, epochs, batch_size, learning_rate, checkpoint_every, resume, quiet)
+                           trains, and writes into the folder `out`; returns a History and a score. It gives
+                           `fit` these as settings=dict(recipe=its name, seed=..., ..., checkpoint_every=...),
+                           so that --resume goes on with those of the run
     evaluate(out)          judges the model in `out` on what was held out of training
     predict(out, file)     says what the model in `out` sees in a person's own file
 

@@ -29,7 +29,10 @@ MODEL = "lenet"
 SIZE = 28  # pixels a side
 SPLIT = 0  # the seed that says which fifth is held out
 SHIFT = 2  # pixels that a training image is moved at most
-FILES = ("model.safetensors", "last.safetensors", "graph.svg", "curves.png", "history.jsonl")
+FILES = (
+    *("model.safetensors", "last.safetensors", "checkpoint.safetensors"),
+    *("graph.svg", "curves.png", "history.jsonl"),
+)
 ACCURACY = {"accuracy": metrics.accuracy}
 
 
@@ -46,11 +49,15 @@ def train(
     epochs: int = 20,
     batch_size: int = 32,
     learning_rate: float = 2e-3,
+    checkpoint_every: int | None = None,
+    resume: bool = False,
     quiet: bool = False,
 ):
     """Trains with Adam, a cosine schedule and shifted images. Writes model.safetensors (the best epoch's
-    weights), last.safetensors, graph.svg (the graph of one step), curves.png and history.jsonl into `out`,
-    and returns the History and the held-out accuracy."""
+    weights), last.safetensors, graph.svg (the graph of one step), curves.png, history.jsonl and
+    checkpoint.safetensors into `out`, and returns the History and the held-out accuracy."""
+    settings: dict[str, object] = dict(recipe=MODEL, seed=seed, epochs=epochs, batch_size=batch_size)
+    settings |= dict(learning_rate=learning_rate, checkpoint_every=checkpoint_every)
     say = _silent if quiet else print
     start = time.perf_counter()
     out = writable_folder(out)
@@ -74,6 +81,9 @@ def train(
         metrics=ACCURACY,
         schedule=lambda epoch: learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs)),
         out=out,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
+        settings=settings,
         progress=not quiet,
     )
     if history.best:

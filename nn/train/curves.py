@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..extras import extra
-from .files import replacing
+from ..files import replacing
 from .history import History
 
 
@@ -26,8 +26,9 @@ def save_curves(history: History, path: str | Path) -> None:
     epochs = history.column("epoch")
     for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         for column, label in ((name, "training"), (f"val_{name}", "validation")):
-            if column in history.rows[0]:
-                axes.plot(epochs, history.column(column), marker=".", label=label)
+            if any(column in row for row in history.rows):
+                seen = [(t, row[column]) for t, row in zip(epochs, history.rows) if column in row]
+                axes.plot(*zip(*seen), marker=".", label=label)
         axes.axvline(best["epoch"], color="grey", linestyle=":", label=f"best {history.monitor}")
         axes.set(
             xlabel="epoch",

@@ -26,7 +26,9 @@ def testing(model: Module) -> Iterator[None]:
             module.training = mode
 
 
-def evaluate(model: Module, batches: Iterable, loss: Callable | None = None, metrics: Metrics | None = None):
+def evaluate(
+    model: Module, batches: Iterable, loss: Callable | None = None, metrics: Metrics | None = None
+) -> dict[str, float]:
     """The mean loss and each metric over all batches, as a dict of numbers.
 
     `batches` gives `(*inputs, target)`; the metrics see the outputs of all of them at once. Raises
@@ -37,7 +39,8 @@ def evaluate(model: Module, batches: Iterable, loss: Callable | None = None, met
         for *inputs, target in batches:
             output = model(*map(Tensor, inputs))
             if loss is not None:
-                total += loss(output, target).item() * len(target)
+                cost = loss(output, target)
+                total += (cost if cost.ndim == 0 else cost.mean()).item() * len(target)
             examples += len(target)
             outputs.append(output.numpy())
             targets.append(np.asarray(target))
@@ -50,13 +53,19 @@ def evaluate(model: Module, batches: Iterable, loss: Callable | None = None, met
     return result
 
 
-def predict(model: Module, inputs: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """The model's output for inputs `(m, ...)`, computed in batches. Raises ValueError when m is 0."""
-    if not len(inputs):
-        raise ValueError(f"nothing to predict: inputs of shape {np.shape(inputs)}")
+def predict(model: Module, inputs: np.ndarray | tuple[np.ndarray, ...], batch_size: int = 256) -> np.ndarray:
+    """The model's output for inputs `(m, ...)`, computed in batches; a tuple of such arrays for a model that
+    takes several. Raises ValueError when m is 0 or differs between them, or `batch_size` is below 1."""
+    arrays = inputs if isinstance(inputs, tuple) else (inputs,)
+    lengths = {len(a) for a in arrays}
+    if len(lengths) != 1 or 0 in lengths:
+        shapes = ", ".join(str(np.shape(a)) for a in arrays) or "none"
+        raise ValueError(f"nothing to predict: inputs of shape {shapes}")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size must be a whole number >= 1, got {batch_size!r}")
     with testing(model):
         parts = [
-            model(Tensor(inputs[start : start + batch_size])).numpy()
-            for start in range(0, len(inputs), batch_size)
+            model(*(Tensor(a[start : start + batch_size]) for a in arrays)).numpy()
+            for start in range(0, lengths.pop(), batch_size)
         ]
     return np.concatenate(parts)

@@ -37,6 +37,15 @@ def allocates(inputs):
     return lambda: (kept + 1).sum(), dict
 
 
+def squares(inputs):
+    made = {}
+    return lambda: made.update(y=inputs["x"] ** 2), lambda: made
+
+
+def singles(rng, n):
+    return {"x": rng.standard_normal(n).astype(np.float32)}
+
+
 def data(rng, n):
     return {"x": rng.standard_normal(n), "n": n}
 
@@ -57,6 +66,15 @@ CASES = [
     case("dies", ours=side(), ours_other=dies),
     case("raises", ours=side(), ours_other=raises),
     case("memory", ours=allocates),
+    Case(
+        "work",
+        singles,
+        {"ours": squares, "ours:other": squares},
+        full={"n": 1000},
+        tiny={"n": 1},
+        exact=True,
+        work=1000,
+    ),
     Launch("launch", {"ours": script(2), "ours:other": script(5)}, unit="modules", most=3),
     Launch("launches differ", {"ours": script(2, loss=1.0), "ours:other": script(5, loss=2.0)}),
     Launch("launch fails", {"ours": "raise SystemExit('no kernels')"}),

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.agreement import disagreement
 from benchmarks.case import Case, cases_of, group_names, module_of, peer_of
-from benchmarks.measure import Side, disagreement
+from benchmarks.measure import Side
 from benchmarks.peers import PEERS
 from benchmarks.worker import build
 

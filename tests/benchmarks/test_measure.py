@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
+from benchmarks.agreement import disagreement, error
 from benchmarks.case import cases_of
 from benchmarks.measure import (
+    SLACK,
     Method,
     Row,
     Runner,
     Side,
     check_alone,
-    disagreement,
     interval,
     judge,
     peak_memory,
@@ -50,6 +51,14 @@ def test_disagreement_names_what_differs():
     assert "(2,) against float64 (1, 2)" in disagreement({"y": a}, {"y": a[None]}, 1e-4)
     assert "['y'] against ['z']" in disagreement({"y": a}, {"z": a}, 1e-4)
     assert disagreement({"y": np.empty(0)}, {"y": np.empty(0)}, 1e-4) is None
+
+
+def test_error_is_the_largest_in_units_of_the_root_mean_square():
+    exact = {"y": np.array([3.0, -4.0, 5.0, 0.0]), "z": np.zeros(2), "none": np.empty(0)}  # y: sqrt(50 / 4)
+    found = {"y": exact["y"] + [0, 1, 0, -0.5], "z": exact["z"], "none": exact["none"]}
+    assert error(found, exact) == pytest.approx(1 / 12.5**0.5)
+    assert error(exact, exact) == 0
+    assert error(found | {"z": np.array([0.0, 2.0])}, exact) == 2
 
 
 @pytest.mark.parametrize(
@@ -121,6 +130,24 @@ def test_launches_are_compared_and_judged_by_our_own_limit():
     assert (row.ours, row.theirs, row.ratio, row.interval) == (2, 5, 2.5, (2.5, 2.5))
     assert (row.target, row.verdict) == ("<= 3 modules", "met")
     assert rows_of("launch fails", peers=())[None].notes == ["ours: no kernels"]
+
+
+def test_work_is_seen_beside_the_machine_and_results_beside_float64():
+    case = next(case for case in cases_of(STAND_INS) if case.name == "work")
+    runner = Runner(SHORT, 1, ("ours",), lambda text: None)
+    assert runner.gemm is None
+    row = runner.run("group", STAND_INS, case)[1]
+    assert runner.gemm["by"] == "NumPy"
+    assert 1e8 < runner.gemm["rate"] < 1e13
+    assert row.ours_share == pytest.approx(1000 / row.ours / runner.gemm["rate"])
+    assert row.theirs_share == pytest.approx(1000 / row.theirs / runner.gemm["rate"])
+    assert 0 < row.ours_error == row.theirs_error < 1e-6
+
+
+def test_more_memory_is_what_two_runs_may_not_differ_in():
+    assert not Row("g", "c", "torch", ours_peak=SLACK + 5, theirs_peak=5).takes_more_memory
+    assert Row("g", "c", "torch", ours_peak=SLACK + 6, theirs_peak=5).takes_more_memory
+    assert not Row("g", "c", "torch", ours_peak=SLACK + 6).takes_more_memory
 
 
 def test_peak_memory_counts_what_the_case_holds_at_once():

@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import peers
-from benchmarks.case import cases_of
+from benchmarks.case import cases_of, group_names
 from benchmarks.measure import QUICK, Row
-from benchmarks.report import amount, compare, load, machine, save, summary, table
+from benchmarks.report import amount, cells, compare, heading, load, machine, save, summary, table
 
 pytestmark = pytest.mark.slow  # each starts processes of its own
 
@@ -56,6 +56,25 @@ def test_table_is_aligned_and_ends_with_ratio_and_interval():
     assert note == "[1] busy"
 
 
+def test_what_few_cases_ask_for_has_a_column_and_a_line_in_the_heading():
+    mb = 2**20
+    asked = row(
+        ours_share=0.5,
+        theirs_share=0.25,
+        ours_error=3e-6,
+        theirs_error=None,
+        ours_peak=8 * mb,
+        theirs_peak=4 * mb,
+    )
+    assert cells(asked)[4:7] == ["50 / 25%", "3e-06 / -", "8.0 / 4.0 MB MORE"]
+    assert cells(row())[4:7] == ["", "", ""]
+    assert "of GEMM" not in table([row()])
+    text = heading(summary([asked], QUICK, False, 2, machine(), {"rate": 3.004e11, "by": "PyTorch"}))
+    assert "(300 GFLOP/s, by PyTorch)" in text
+    assert [line.partition(":")[0] for line in text.splitlines()[2:]] == ["of GEMM", "error", "memory"]
+    assert len(heading(run(row())).splitlines()) == 2
+
+
 def test_compare_flags_what_the_intervals_keep_apart():
     def alone(ours):
         return row("ours", None, ours=ours, interval=None, ours_interval=(ours - 0.05, ours + 0.05))
@@ -99,7 +118,8 @@ def test_json_round_trip(tmp_path):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["engin"], "no group engin; there are engine, optim, startup"),
+        (["engin"], f"no group engin; there are {', '.join(group_names())}"),
+        (["startup", "--only", "conv"], "--only conv: no case of startup has that in its name"),
         (["--peers", "torch,theano"], "no peer theano; there are torch, mygrad, hips"),
         (["--threads", "0"], "--threads 0: at least 1"),
         (["--compare", "/nowhere.json"], "--compare: "),

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.agreement import disagreement
 from benchmarks.case import Launch, cases_of, module_of
-from benchmarks.measure import disagreement, launch
+from benchmarks.measure import launch
 from benchmarks.peers import PEERS
 
 CASES = {case.name: case for case in cases_of(module_of("startup"))}
