@@ -19,8 +19,12 @@ def composed(*numpy_functions):
     return declare
 
 
+without_derivative: set = set()  # NumPy functions that return plain arrays of tensors
+
+
 def nondiff(*numpy_functions) -> None:
     """Declares NumPy functions whose derivative is zero or none: on tensors they return plain arrays."""
+    without_derivative.update(numpy_functions)
     for function in numpy_functions:
         dispatch[function] = _on_arrays(function)
 

@@ -115,3 +115,6 @@ class Methods:
     diagonal = lambda a, offset=0, axis1=0, axis2=1: ops.diagonal(a, offset, axis1, axis2)
     trace = lambda a, offset=0, axis1=0, axis2=1: ops.trace(a, offset, axis1, axis2)
     sort = lambda a, axis=-1: ops.sort(a, axis)
+    partition = lambda a, kth, axis=-1: ops.partition(a, kth, axis)
+    compress = lambda a, condition, axis=None: ops.compress(condition, a, axis)
+    mT = property(lambda a: ops.matrix_transpose(a))

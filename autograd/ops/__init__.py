@@ -2,18 +2,29 @@
 tells."""
 
 from . import activation as activation
+from . import arrange as arrange
 from . import attention as attention
+from . import calculus as calculus
 from . import conv as conv
 from . import convnd as convnd
 from . import elementwise as elementwise
 from . import gru as gru
+from . import fourier as fourier
+from . import functions as functions
 from . import index as index
 from . import linalg as linalg
+from . import linear_algebra as linear_algebra
+from . import matrix as matrix
 from . import normalize as normalize
+from . import picking as picking
+from . import polynomial as polynomial
 from . import pool as pool
+from . import products as products
 from . import recurrent as recurrent
 from . import reduce as reduce
 from . import resize as resize
 from . import selection as selection
 from . import shape as shape
 from . import softmax as softmax
+from . import special as special
+from . import statistics as statistics

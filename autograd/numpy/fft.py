@@ -1,0 +1,13 @@
+"""np.fft, whose names are NumPy's own."""
+
+from typing import Any
+
+import numpy
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(numpy.fft, name)
+
+
+def __dir__() -> list[str]:
+    return dir(numpy.fft)
