@@ -29,8 +29,7 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite what `make lint` would compl
 	$(RUN) -m ruff format .
 
 bench: $(VENV)/.installed-all  ## the benchmarks (against PyTorch where it is installed)
-	@if [ -f benchmarks/__main__.py ]; then $(RUN) -m benchmarks $(ARGS); \
-	else echo "No benchmarks yet: benchmarks/__main__.py does not exist."; fi
+	@$(RUN) -m benchmarks $(ARGS)
 
 notebooks: $(VENV)/.installed-all $(VENV)/.installed-notebooks  ## run every notebook from top to bottom
 	@set -e; ran=0; for notebook in notebooks/*.ipynb; do \

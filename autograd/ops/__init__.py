@@ -8,9 +8,9 @@ from . import calculus as calculus
 from . import conv as conv
 from . import convnd as convnd
 from . import elementwise as elementwise
-from . import gru as gru
 from . import fourier as fourier
 from . import functions as functions
+from . import gru as gru
 from . import index as index
 from . import linalg as linalg
 from . import linear_algebra as linear_algebra
