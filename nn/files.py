@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: str | Path, before: str | Path | None = None) -> Iterator[Path]:
+def replacing(path: str | os.PathLike, before: str | Path | None = None) -> Iterator[Path]:
     """Gives the path of a temporary file beside `path`, which takes its place at the end of the block. If
     the block raises, or the disk is full, or the process is killed, what was at `path` is still there. With
     `before`, what was at `path` is kept under that name (where the file system has hard links)."""

@@ -218,13 +218,15 @@ def test_checkpoints_hold_nested_things_as_they_are(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
-def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     """The kernel itself says that no space is left, to the write of the second epoch's checkpoint."""
+
+    monkeypatch.setattr("nn.files.secrets.token_hex", lambda _: "0")  # which makes its name one of a kind
 
     class Full:
         def on_epoch_end(self, training):
             if training.epoch == 2:
-                (tmp_path / f".checkpoint-{os.getpid()}.safetensors").symlink_to("/dev/full")
+                (tmp_path / f".checkpoint-{os.getpid()}-0.safetensors").symlink_to("/dev/full")
 
     with pytest.raises(
         OSError, match=r"cannot write: No space left on device: .*checkpoint\.safetensors"
@@ -246,7 +248,7 @@ def test_a_folder_that_disappears_is_one_line(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_swept_away(tmp_path):
-    left = [".checkpoint-123.safetensors", ".history-9.jsonl", "model.safetensors.0a1b2c3d.tmp"]
+    left = [".checkpoint-123-0a1b2c3d.safetensors", ".history-9-f1.jsonl", ".model-7-0a1b2c3d.safetensors"]
     mine = ["notes.tmp", ".checkpoint", "model-1.safetensors", ".history-of-mine.jsonl"]
     for name in [*left, *mine]:
         (tmp_path / name).write_text("half")

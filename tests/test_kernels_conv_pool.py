@@ -1,9 +1,4 @@
-"""Convolution and pooling beyond the table of ops: the lecture's examples, PyTorch, edges, bad input."""
-
-import os
-import subprocess
-import sys
-import textwrap
+"""Convolution and pooling beyond the table of ops: the lecture's examples, PyTorch, edges."""
 
 import numpy as np
 import pytest
@@ -11,7 +6,7 @@ import pytest
 import autograd
 from autograd import Tensor
 from autograd.ops.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
-from autograd.ops.pool import avg_pool2d, max_pool2d, pool_gather, pool_scatter
+from autograd.ops.pool import avg_pool2d, max_pool2d
 
 pytestmark = pytest.mark.slow
 
@@ -175,6 +170,11 @@ CONVOLUTIONS = [  # images, filters, options: every tail, the layers of LeNet-5,
     ((1, 46, 46, 150), (3, 3, 150, 150), {"padding": 1}),
     ((2, 9, 7, 20), (5, 5, 20, 35), {"padding": (2, 4)}),
     ((1, 6, 7, 140), (5, 5, 140, 16), {"padding": (0, 3)}),
+    # maps smaller than a tile or hardly larger, where a tile is mostly border
+    ((1, 8, 8, 16), (3, 3, 16, 16), {"padding": 1}),
+    ((1, 4, 4, 32), (3, 3, 32, 32), {"padding": 1}),
+    ((4, 2, 2, 64), (3, 3, 64, 64), {"padding": 1}),
+    ((6, 1, 1, 16), (3, 3, 16, 16), {"padding": 1}),
     # small images of few channels, along the batch and along the row, and filters side by side in a vector
     ((17, 8, 9, 3), (5, 5, 3, 20), {"padding": 2, "stride": (1, 2)}),
     ((8, 5, 70, 2), (3, 3, 2, 34), {"padding": 1, "stride": (2, 1)}),
@@ -214,56 +214,6 @@ def test_conv2d_agrees_with_pytorch(torch, shape, filters, options, dtype):
         scale = np.sqrt(np.mean(want**2))
         error = 1e-13 if dtype == np.float64 else 2e-4 if winograd else 1e-5
         np.testing.assert_allclose(got, want, rtol=0, atol=scale * error)
-
-
-PROGRAM = """
-    import numpy as np
-    from autograd.kernels import conv
-    rng = np.random.default_rng(0)
-    for n, f, c, k, stride, groups in %s:
-        o = (n + 2 - f) // stride + 1
-        options = (stride,) * 2, ((1, 1),) * 2, (1, 1), groups
-        x, g = rng.standard_normal((9, n, n, c)), rng.standard_normal((9, o, o, k))
-        w, b = rng.standard_normal((f, f, c // groups, k)), rng.standard_normal(k)
-        passes = {
-            conv.forward: ((x, w, b), (o, o)),
-            conv.input_grad: ((g, w), (n, n)),
-            conv.weight_grad: ((x, g), (f, f)),
-        }
-        for call, (arrays, size) in passes.items():
-            exact = call(*arrays, size, *options)
-            error = call(*(a.astype("f") for a in arrays), size, *options) - exact
-            print(np.abs(error).max() / np.sqrt(np.mean(exact**2)))
-"""
-
-
-def errors_of(shapes, **switches):
-    """The largest error of each pass of these convolutions, in the output's root mean square."""
-    command = [sys.executable, "-c", textwrap.dedent(PROGRAM % shapes)]
-    environment = {**os.environ, **switches}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return np.array(done.stdout.split(), float)
-
-
-@pytest.mark.parametrize("f", [3, 5])
-def test_winograd_can_be_turned_off(f):
-    """NGRAD_WINOGRAD=off computes it by direct sums, which are closer to float64."""
-    shapes = [(12, f, 64, 64, 1, 1)]
-    on, off = errors_of(shapes, NGRAD_WINOGRAD="on"), errors_of(shapes, NGRAD_WINOGRAD="off")
-    assert len(on) == 3
-    assert (off < 1e-5).all()
-    assert (off < on).all()
-    assert (on < 2e-4).all()
-
-
-@pytest.mark.parametrize("name", ["off", "plain", "neon", "avx2"])
-def test_narrower_tiles(name):
-    """Every algorithm on every tile there is, and on plain loops."""
-    shapes = [(9, 3, 20, 35, 1, 1), (9, 5, 20, 18, 1, 1), (9, 3, 70, 33, 2, 1), (9, 5, 1, 6, 1, 1)]
-    shapes += [(7, 3, 17, 17, 1, 17), (9, 3, 20, 30, 1, 5), (36, 3, 3, 17, 1, 1)]
-    errors = errors_of(shapes, NGRAD_SIMD=name)
-    assert len(errors) == 21
-    assert (errors < 2e-4).all()
 
 
 def test_gradient_of_the_input_is_transposed_convolution(torch):
@@ -374,86 +324,3 @@ def test_the_gradient_of_images_is_not_computed(monkeypatch):
     np.sum(conv2d(x, Tensor(w, requires_grad=True))).backward()
     frozen = conv2d(Tensor(x, requires_grad=True), w)
     assert frozen.node.saved_bytes == w.nbytes
-
-
-# ---- bad input
-
-X, W = np.ones((2, 5, 6, 4), np.float32), np.ones((3, 3, 4, 6), np.float32)
-BAD = [
-    (lambda: conv2d(X[0], W), ValueError, r"x has 3 dimensions, needs 4: .*x\[None\]"),
-    (lambda: conv2d(X, W[0]), ValueError, r"w has shape \(3, 4, 6\), needs \(f, f, n_C_prev / groups, n_C\)"),
-    (
-        lambda: conv2d(X[..., :3], W),
-        ValueError,
-        r"x has 3 channels, the filters w take 4 \[x .*2, 5, 6, 3.*w .*3, 3, 4, 6",
-    ),
-    (
-        lambda: conv2d(X, W, groups=2),
-        ValueError,
-        "x has 4 channels, the filters w take 4 in each of 2 groups, 8 in all",
-    ),
-    (lambda: conv2d(X, W, groups=3), ValueError, "groups=3 does not divide the 4 input channels"),
-    (lambda: conv2d(X, W[:, :, :1, :], groups=4), ValueError, "groups=4 does not divide the 6 filters"),
-    (lambda: conv2d(X, W, groups=0), ValueError, "groups must be at least 1, got 0"),
-    (lambda: conv2d(X, W, groups=(1, 1)), TypeError, "groups is an int"),
-    (lambda: conv2d(X, W, np.ones(5)), ValueError, r"b has shape \(5,\), needs \(6,\)"),
-    (lambda: conv2d(X, W, stride=0), ValueError, "stride must be at least 1, got 0"),
-    (lambda: conv2d(X, W, stride=1.5), TypeError, "stride is an int or a pair of ints, got 1.5"),
-    (
-        lambda: conv2d(X, W, stride=(1, 2, 3)),
-        TypeError,
-        r"stride is an int or a pair of ints, got \(1, 2, 3\)",
-    ),
-    (lambda: conv2d(X, W, dilation=(1, -1)), ValueError, r"dilation must be at least 1, got \(1, -1\)"),
-    (lambda: conv2d(X, W, padding=-1), ValueError, "padding must be at least 0, got -1"),
-    (lambda: conv2d(X, W, padding="sane"), ValueError, 'padding is "same", "valid", .*\'sane\''),
-    (lambda: conv2d(X, np.ones((7, 3, 4, 6))), ValueError, "kernel of 7x3 is larger than the image, 5x6"),
-    (
-        lambda: conv2d(X, W, dilation=4, padding=1),
-        ValueError,
-        "3x3, spread to 9x9 by its dilation, .*7x8 with its padding",
-    ),
-    (lambda: conv2d(X[:, :0], W), ValueError, "larger than the image, 0x6"),
-    (lambda: conv2d_input_grad(X, W, (5, 6)), ValueError, r"g has shape \(2, 5, 6, 4\), .* \(m, 3, 4, 6\)"),
-    (lambda: conv2d_weight_grad(X, X, 3), ValueError, r"g has shape \(2, 5, 6, 4\), .* \(m, 3, 4, n_C\)"),
-    (lambda: conv2d_weight_grad(X, X[:1], 1), ValueError, "x has 2 images, g 1"),
-    (lambda: max_pool2d(X[0, 0], 2), ValueError, "x has 2 dimensions, needs 4"),
-    (lambda: max_pool2d(X, 6), ValueError, "kernel of 6x6 is larger than the image, 5x6"),
-    (lambda: max_pool2d(X, 3, padding=2), ValueError, "padding 2 is more than half of the kernel, 3x3"),
-    (lambda: avg_pool2d(X, 0), ValueError, "kernel_size must be at least 1, got 0"),
-    (lambda: avg_pool2d(X, 2, stride=(2, 0)), ValueError, "stride must be at least 1"),
-    (
-        lambda: pool_gather(X, np.full((2, 1, 1, 4), 30)),
-        IndexError,
-        "index outside the plane of 5x6 = 30 pixels",
-    ),
-    (
-        lambda: pool_gather(X, np.full((2, 1, 1, 4), -1)),
-        IndexError,
-        "index outside the plane of 5x6 = 30 pixels",
-    ),
-    (lambda: pool_gather(X, np.full((2, 1, 1, 4), 2**32)), IndexError, "index outside the plane"),
-    (lambda: pool_gather(X, np.ones((2, 1, 1, 4))), TypeError, "as integers, got float64"),
-    (
-        lambda: pool_gather(X, np.ones((2, 1, 1, 3), int)),
-        ValueError,
-        r"index has shape .*, needs \(2, 1, 1, 4\)",
-    ),
-    (
-        lambda: pool_scatter(X, np.ones((2, 5, 5, 4), int), (9, 9)),
-        ValueError,
-        r"index has shape .*, needs \(2, 5, 6, 4\)",
-    ),
-    (
-        lambda: pool_scatter(X, np.full(X.shape, 81), (9, 9)),
-        IndexError,
-        "index outside the plane of 9x9 = 81 pixels",
-    ),
-]
-
-
-@pytest.mark.parametrize(("call", "kind", "text"), BAD, ids=range(len(BAD)))
-def test_bad_input_is_one_clear_line(call, kind, text):
-    with pytest.raises(kind, match=text) as caught:
-        call()
-    assert "\n" not in str(caught.value)
