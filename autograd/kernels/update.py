@@ -52,13 +52,13 @@ class Update:
 
     @cached_property
     def element(self):
-        """The function's lines, and what they cost an element, in additions."""
+        """The function's lines, for one element."""
         definition = ast.parse(textwrap.dedent(inspect.getsource(self.function))).body[0]
         rewrite = _Rewrite(self.function)
         body = definition.body[isinstance(definition.body[0], ast.Expr) :]  # without the docstring
         lines = ast.unparse(ast.fix_missing_locations(rewrite.visit(ast.Module(body, []))))
         head = f"def element({', '.join((*self.arrays, *self.numbers))}):"
-        return f"{head}\n{textwrap.indent(lines, '    ')}", rewrite.cost + len(self.arrays)
+        return f"{head}\n{textwrap.indent(lines, '    ')}"
 
     def source(self, changed) -> str:
         """The generated file; `changed` for one that begins with weight decay and the sign of g."""
@@ -76,7 +76,7 @@ class Update:
             f'"""Generated from {self.function.__module__}.{self.function.__name__}."""',
             "",
             "",
-            self.element[0],
+            self.element,
             "",
             "",
             f"def segment(n, {arrays}, numbers):",
@@ -134,7 +134,8 @@ class Update:
             body = self.plain
         else:
             body, numbers = self.changed, (*change, *numbers)
-        chunks = chunks_of(total, total * self.element[1])
+        # By elements, not by operations: a worker may have to be woken, which takes as long as 30,000 of them.
+        chunks = chunks_of(total, 2 * total)
         body(chunks, total, len(rows), starts, np.array(numbers, np.float32), _objects(rows))
 
 

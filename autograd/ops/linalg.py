@@ -5,6 +5,7 @@ import math
 import string
 
 import numpy as np
+from numpy import ndarray
 
 from ..primitive import primitive
 from ..tensor import Tensor, dispatch, ops
@@ -44,8 +45,8 @@ def _kernel():
 def _times(a, b, align=True):
     """np.matmul, by whoever is faster at it. What may be a leaf's gradient is not aligned: its `grad` owns
     its memory, and would be a copy."""
-    if type(a) is type(b) is np.ndarray and a.ndim > 1 and b.ndim > 1:
-        if _for_kernel(a, b):
+    if type(a) is type(b) is ndarray and a.ndim > 1 and b.ndim > 1:
+        if a.size * b.shape[-1] >= SMALL and _for_kernel(a, b):
             return _kernel()(a, b, align=align)
         if a.ndim == b.ndim == 2:
             return a.dot(b)  # a third faster than np.matmul on small arrays
@@ -57,6 +58,8 @@ def matmul(a, b):
     """The matrix product over the last two axes, the others broadcast: (..., n, k) @ (..., k, m).
     A vector on the left is a row, on the right a column. Raises ValueError when the k differ."""
     try:
+        if type(a) is type(b) is ndarray and a.ndim == b.ndim == 2:
+            return a.dot(b) if a.size * b.shape[1] < SMALL else _times(a, b)  # no detour for the small
         if np.ndim(a) > 2 and np.ndim(b) == 2:
             # one large product instead of many small ones
             return _times(_rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
