@@ -134,7 +134,7 @@ class Update:
             body = self.plain
         else:
             body, numbers = self.changed, (*change, *numbers)
-        # By elements, not by operations: a worker may have to be woken, which takes as long as 30,000 of them.
+        # By elements, not by operations: to wake a worker takes as long as 30,000 of them.
         chunks = chunks_of(total, 2 * total)
         body(chunks, total, len(rows), starts, np.array(numbers, np.float32), _objects(rows))
 
