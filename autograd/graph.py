@@ -4,6 +4,7 @@ A vertex is a `Node` (one recorded op) or a leaf tensor. A node knows the vertic
 came from and what its rules asked to keep; never its output tensor, so a graph holds no reference cycle.
 """
 
+from sys import getrefcount
 from types import NoneType
 
 import numpy as np
@@ -61,31 +62,33 @@ def _arrays(saved):
             yield from _arrays(value)
 
 
-def _count_uses(roots):
-    """How often each vertex reachable from the roots is an input of another (iterative: no recursion, no
-    sort)."""
-    uses = dict.fromkeys(roots, 0)
-    found = list(uses)
+def _reached(roots):
+    """[vertex, how often it is an input of another, cotangent so far, whether nothing shares its memory]
+    of each vertex reachable from the roots, by vertex (iterative: no recursion, no sort)."""
+    reached = {root: [root, 0, None, False] for root in roots}
+    found = list(reached)
     for vertex in found:
         for parent in vertex.inputs:
-            if parent in uses:
-                uses[parent] += 1
-            else:
-                uses[parent] = 1
+            entry = reached.get(parent)
+            if entry is None:
+                reached[parent] = [parent, 1, None, False]
                 found.append(parent)
-    return uses
+            else:
+                entry[1] += 1
+    return reached
 
 
 def consumers_first(roots):
     """Yields every vertex reachable from the roots, each after all vertices that use it."""
-    uses = _count_uses(roots)
-    ready = [vertex for vertex, n in uses.items() if not n]
+    reached = _reached(roots)
+    ready = [vertex for vertex, uses, _, _ in reached.values() if not uses]
     while ready:
         vertex = ready.pop()
         yield vertex
         for parent in vertex.inputs:
-            uses[parent] -= 1
-            if not uses[parent]:
+            entry = reached[parent]
+            entry[1] -= 1
+            if not entry[1]:
                 ready.append(parent)
 
 
@@ -156,25 +159,25 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None):
     """The loop. `cotangents` maps root vertices to their cotangents. Yields (vertex, cotangent, owned) for
     each leaf, or for each vertex of `wanted` and then only the paths to these are walked; `owned` tells that
     the buffer is shared with nothing."""
-    uses, needed, needs = _count_uses(cotangents), None, None
+    reached, needed, needs = _reached(cotangents), None, None
     if wanted is not None:
         needed = set(wanted)
         for vertex in reversed(list(consumers_first(cotangents))):
             if not needed.isdisjoint(vertex.inputs):
                 needed.add(vertex)
-    owned = set()  # vertices whose buffer was made here by summing, or came fresh from a rule
+    for vertex, g in cotangents.items():
+        reached[vertex][2] = g
     watchers = state.backward_watchers
-    ready = [vertex for vertex in cotangents if not uses[vertex]]
+    ready = [entry for entry in reached.values() if not entry[1]]
     while ready:
-        vertex = ready.pop()
+        vertex, _, g, owned = entry = ready.pop()
+        entry[2] = None
         inputs = vertex.inputs
-        g = cotangents.pop(vertex, None)
         if g is not None:
             if vertex.hooks:
-                owned.discard(vertex)
-                g = _run_hooks(vertex, g)
+                g, owned = _run_hooks(vertex, g), False
             if not inputs if wanted is None else vertex in wanted:
-                yield vertex, g, vertex in owned
+                yield vertex, g, owned
         if g is None or (needed is not None and needed.isdisjoint(inputs)):
             pulled = [None] * len(inputs)
         elif inputs:
@@ -194,27 +197,36 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None):
         else:
             continue
         for parent, raw in zip(inputs, pulled):
-            if left := uses[parent] - 1:
-                uses[parent] = left
-            else:
-                ready.append(parent)
+            entry = reached[parent]
+            entry[1] = left = entry[1] - 1
+            if not left:
+                ready.append(entry)
             if raw is None:
                 continue
             leaf = type(parent) is not Node
             like = parent._data if leaf else parent
             if raw.shape != like.shape or raw.dtype is not like.dtype:
                 raw = _fit(raw, parent)
-            before = cotangents.get(parent)
+            before = entry[2]
             if before is None:
-                cotangents[parent] = raw
-                if leaf and type(raw) is np.ndarray and raw.base is None and raw is not g:
-                    if not any(raw is kept for kept in saved):
-                        owned.add(parent)
-            elif parent in owned and type(before) is type(raw) is np.ndarray:
+                entry[2] = raw
+                entry[3] = leaf and _is_fresh(raw, g, saved)
+            elif entry[3] and type(before) is type(raw) is np.ndarray:
                 ops.accumulate(before, raw)
             else:
-                cotangents[parent] = before + raw
-                owned.add(parent)
+                entry[2] = before + raw
+                entry[3] = True
+
+
+def _is_fresh(raw, g, saved):
+    """Whether nothing but this cotangent, just returned by a rule, holds its memory."""
+    if type(raw) is not np.ndarray or raw is g:
+        return False
+    for kept in saved:
+        if kept is raw:
+            return False
+    # an array cut out of an aligned buffer: raw holds it, and the argument of the call
+    return raw.base is None or (type(raw.base) is np.ndarray and getrefcount(raw.base) == 2)
 
 
 def cotangents_of(outputs, gs, inputs, needs) -> dict:

@@ -25,7 +25,7 @@ from .tensor import Tensor, _new, _Writes, dispatch, ops, wrap
 
 registry: dict[str, "Primitive"] = {}
 _REQUIRED = inspect.Parameter.empty
-_WEAK = (float, int, bool, complex, type(None))  # Python scalars never decide a dtype
+_WEAK = frozenset((float, int, bool, complex, type(None)))  # Python scalars never decide a dtype
 
 
 class Primitive:
@@ -113,9 +113,9 @@ class Primitive:
             y: Any = self.forward(*values)
         except (ValueError, TypeError, IndexError) as error:
             raise self._explain(error, values) from None
-        y, *kept = y if self.residuals else (y,)
         if not traced:
-            return y
+            return y[0] if self.residuals else y
+        y, *kept = y if self.residuals else (y,)
         many = self.outputs > 1
         if many:
             y = tuple(map(np.asarray, y))
@@ -192,10 +192,12 @@ class Primitive:
             only = a if mask == 1 else b
             inputs = (only if only.node is None else only.node,)
         plan = self._plans.get(mask) or self._plans.setdefault(mask, Plan(self, mask))
-        t.node = Node(plan, inputs, plan.pick((x, z, y)), y.shape, y.dtype, _Writes.clock)
+        t.node = node = _new(Node)
+        node.plan, node.inputs, node.saved = plan, inputs, plan.pick((x, z, y))
+        node.shape, node.dtype, node.clock = y.shape, y.dtype, _Writes.clock
         t.requires_grad = True
         for watch in state.watchers:
-            watch(t.node, y)
+            watch(node, y)
         return t
 
     def _bind(self, args, kwargs):
@@ -268,32 +270,12 @@ class Plan:
         )
         self.saved_names = [x for x in names if x in asked]
         self.pick = _pick(names, self.saved_names)
-        self.calls = [(rule, _pick([*self.saved_names, "needs"], wanted)) for _, wanted, rule in rules]
         self.served = [arguments for arguments, _, _ in rules]
-        self.rule = rules[0][2]
-        if op.variadic is not None or any(len(a) > 1 for a in self.served):
-            self.pull = self._pull_jointly
-        elif len(rules) == 1 and rules[0][1] == self.saved_names:
-            self.pull = self._pull_one
+        if op.variadic is None and all(len(a) == 1 for a in self.served):
+            self.pull = _written_out(rules, self.saved_names)
         else:
-            self.pull = self._pull_two if len(rules) == 2 else self._pull_each
-
-    def _pull_one(self, g, saved, needs=None):
-        return (self.rule(g, *saved),)
-
-    def _pull_two(self, g, saved, needs=None):
-        if needs is None:
-            (first, pick_first), (second, pick_second) = self.calls
-            return first(g, *pick_first(saved)), second(g, *pick_second(saved))
-        return self._pull_each(g, saved, needs)
-
-    def _pull_each(self, g, saved, needs=None):
-        if needs is None:
-            return [rule(g, *pick(saved)) for rule, pick in self.calls]
-        return [
-            rule(g, *pick(saved)) if need else None
-            for (rule, pick), need in zip(self.calls, needs, strict=True)
-        ]
+            self.calls = [(rule, _pick([*self.saved_names, "needs"], wanted)) for _, wanted, rule in rules]
+            self.pull = self._pull_jointly
 
     def _pull_jointly(self, g, saved, needs=None):
         op = self.primitive
@@ -341,6 +323,18 @@ class Plan:
             out = op.twin_function(*(arguments[name] for name in op.parameters))
         found = graph.cotangents_of(out, g, inputs, needs or [True] * len(inputs))
         return [found.get(graph.vertex_of(t)) for t in inputs]
+
+
+def _written_out(rules, saved_names):
+    """A plan's `pull` where each input has its rule: the loop over them written out, since each node of a
+    backward passes here: lambda g, saved, needs=None: (rule0(g, saved[1]), rule1(g), ...)."""
+    scope, calls = {}, []
+    for k, (_, wanted, rule) in enumerate(rules):
+        scope[f"rule{k}"] = rule
+        calls.append(f"rule{k}({', '.join(['g', *(f'saved[{saved_names.index(x)}]' for x in wanted)])})")
+    some = [f"{call} if needs[{k}] else None" for k, call in enumerate(calls)]
+    every = f"({', '.join(calls)},) if needs is None else ({', '.join(some)},)"
+    return eval(f"lambda g, saved, needs=None: {every}", scope)
 
 
 def _pick(names, wanted):

@@ -29,10 +29,10 @@ def _where(condition, a, b):
 def _where_by_bits(mask, a, b):
     """np.where without a branch per element: ten times faster on masks as random as a ReLU's."""
     word = _WORDS[a.dtype]
+    if not isinstance(b, np.ndarray):
+        return (a.view(word) * mask.view(np.int8)).view(a.dtype)
     bits = mask.view(np.int8).astype(word)
     np.negative(bits, out=bits)  # every bit set where true
-    if not isinstance(b, np.ndarray):
-        return np.bitwise_and(bits, a.view(word), out=bits).view(a.dtype)
     bits &= a.view(word) ^ b.view(word)
     bits ^= b.view(word)
     return bits.view(a.dtype)

@@ -38,8 +38,9 @@ _AXES = {3: "(m, T, n_C)", 4: "(m, n_H, n_W, n_C)", 5: "(m, n_D, n_H, n_W, n_C)"
 def fits(layer, x, weight, size: int, what: str, ndim: int | None = None) -> None:
     """Raises unless x is an array whose last axis has `size`, of the dtype of the layer's weight and, if
     given, of `ndim` dimensions."""
-    shape = getattr(x, "shape", None)
-    if not shape or shape[-1] != size or x.dtype != weight.dtype or (ndim and len(shape) != ndim):
+    array = x._data if isinstance(x, Tensor) else x
+    shape = getattr(array, "shape", None)
+    if not shape or shape[-1] != size or array.dtype != weight.dtype or (ndim and len(shape) != ndim):
         raise _misfit(type(layer).__name__, x, weight, size, what, ndim)
 
 

@@ -76,7 +76,7 @@ class Sequential(_Numbered):
     a, ...}) by the keys. A slice is a Sequential that shares them."""
 
     def forward(self, x):
-        for module in self.children():
+        for module in [member for member in vars(self).values() if isinstance(member, Module)]:
             x = module(x)
         return x
 

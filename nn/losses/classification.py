@@ -32,6 +32,12 @@ def cross_entropy(logits, labels, weight=None, ignore_index=-100, reduction="mea
     Raises ValueError for other shapes, a class number outside 0..C-1, shares outside [0, 1], a smoothing
     outside [0, 1], and the mean of none; TypeError for class numbers that are no integers."""
     name = "cross_entropy"
+    usual = weight is None and label_smoothing == 0 and reduction == "mean" and (ignore_index or 0) < 0
+    if usual and type(labels) is np.ndarray and isinstance(logits, Tensor) and labels.ndim < logits.ndim:
+        try:  # the op checks labels as it goes, and takes the mean, in a third of the time
+            return softmax_cross_entropy(logits, labels, "mean")
+        except (ValueError, TypeError):
+            pass  # labels to be ignored, or wrong: they are told apart below
     check_predictions(logits, name, "logits")
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing is a share in [0, 1], got {label_smoothing!r}")
@@ -43,13 +49,6 @@ def cross_entropy(logits, labels, weight=None, ignore_index=-100, reduction="mea
         y = labels if isinstance(labels, Tensor) else as_array(labels)
         check_shares(unwrap(y), name, "one-hot labels", "class numbers have one axis less than the logits")
         return reduced(_of_shares(logits, _softened(y, w, label_smoothing, logits)), reduction, name)
-    if w is None and not label_smoothing and (ignore_index is None or ignore_index < 0):
-        try:  # the op checks labels as it goes, and takes the mean, in a third of the time
-            if reduction == "mean":
-                return softmax_cross_entropy(logits, labels, "mean")
-            return reduced(softmax_cross_entropy(logits, labels), reduction, name)
-        except (ValueError, TypeError):
-            pass  # labels to be ignored, or wrong: they are told apart below
     numbers, counted = class_numbers(logits, labels, name, "logits", ignore_index)
     if label_smoothing:
         one_hot = np.arange(logits.shape[-1]) == numbers[..., None]
