@@ -13,7 +13,7 @@ demo: $(VENV)/.installed-all  ## train LeNet-5 on real digits and draw it, into 
 	@$(RUN) -m nn train lenet $(ARGS)
 
 test: $(VENV)/.installed-dev  ## the complete test suite
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## the tests that take milliseconds: under a minute
 	@$(RUN) -m pytest -m "not slow" $(ARGS)

@@ -3,7 +3,7 @@ learning-rate range test."""
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd.modes import no_grad
 from autograd.random import generator
-from autograd.tensor import as_array, writable
+from autograd.tensor import Tensor, as_array, writable
 
 from .optimizer import Optimizer
 
@@ -197,16 +197,20 @@ def lr_range_test(
     steps: int = 100,
     beta: float = 0.9,
     diverged: float = 4.0,
+    buffers: Iterable[Tensor] = (),
 ) -> RangeTest:
     """Trains for `steps` steps while the learning rate of all groups grows from `low` to `high`, by the same
     factor each step (Smith 2017). `train_step()` runs backward and the optimizer's step on a new batch, and
     returns the loss. It ends early when the smoothed loss is over `diverged` times its least, or not finite.
-    Afterwards weights, state and learning rates are as before. Raises ValueError unless 0 < low < high and
-    there are two steps."""
+    Afterwards weights, state, learning rates and `autograd.seed`'s generator are as before, and so are
+    `buffers`: give it `model.buffers()` where a model has running statistics. Raises ValueError unless
+    0 < low < high and there are two steps."""
     if not 0 < low < high < math.inf or steps < 2:
         raise ValueError(f"lr_range_test needs 0 < low < high and 2 steps, got {low!r}, {high!r}, {steps!r}")
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    values = [as_array(p).copy() for p in parameters]
+    moved = [*parameters, *buffers]
+    values = [as_array(t).copy() for t in moved]
+    drawn = generator().bit_generator.state
     state = {p: copy.deepcopy(s) for p, s in optimizer.state.items()}
     before = [group["lr"] for group in optimizer.param_groups]
     test, average = RangeTest(), 0.0
@@ -230,9 +234,10 @@ def lr_range_test(
         for group, lr in zip(optimizer.param_groups, before):
             group["lr"] = lr
         with no_grad():
-            for p, value in zip(parameters, values):
-                writable(p)[...] = value
-                p.grad = None
+            for t, value in zip(moved, values):
+                writable(t)[...] = value
+                t.grad = None
+        generator().bit_generator.state = drawn
     if not test.rates:
         raise ValueError(f"lr_range_test: the loss is not finite at the lowest rate, {low:g}")
     return test

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import autograd
+import nn
 import optim
 from autograd import Tensor
 from autograd.rows import Rows
@@ -271,6 +272,26 @@ def test_learning_rate_range_test_suggests_a_rate_that_works_and_leaves_no_trace
     for _ in range(200):
         after = train_step().item()
     assert after < before / 100
+
+
+def test_learning_rate_range_test_puts_back_statistics_and_the_generator():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 1))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+
+    def train_step():
+        optimizer.zero_grad()
+        loss = (model(autograd.Tensor(x)) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    state = {name: t.numpy().copy() for name, t in model.state_dict().items()}
+    ahead = copy.deepcopy(autograd.random.generator()).random(5)
+    optim.lr_range_test(train_step, optimizer, 1e-4, 1e-2, 5, buffers=model.buffers())
+    for name, t in model.state_dict().items():
+        np.testing.assert_array_equal(t.numpy(), state[name], name)
+    np.testing.assert_array_equal(autograd.random.generator().random(5), ahead)
 
 
 @pytest.mark.parametrize(
