@@ -6,7 +6,7 @@ import numpy as np
 
 from ..primitive import primitive
 from .fused import elementwise, fused
-from .selection import where
+from .selection import where, where_plain
 
 
 @elementwise()
@@ -39,6 +39,7 @@ def relu(x):
 
 
 @relu.vjp("x")
+@fused(plain=lambda g, y: where_plain(y > 0, g, 0.0))  # not through the op `where`: it costs a microsecond
 def _(g, y):
     return where(y > 0, g, 0.0)
 

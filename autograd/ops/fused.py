@@ -28,7 +28,9 @@ def elementwise(*numpy_functions):
             fused(forward, plain=numpy_functions[0] if numpy_functions else None)
         )
         declare_rule = op.vjp
-        op.vjp = lambda *arguments: lambda rule: declare_rule(*arguments)(fused(rule))
+        op.vjp = lambda *arguments: (
+            lambda rule: declare_rule(*arguments)(rule if hasattr(rule, "kernel") else fused(rule))
+        )
         return op
 
     return declare

@@ -17,7 +17,8 @@ def where(condition, a, b):
     return _select(condition, a, b)
 
 
-def _where(condition, a, b):
+def where_plain(condition, a, b):
+    """np.where, on small arrays and on tensors."""
     large = isinstance(condition, np.ndarray) and condition.dtype == bool and condition.size > 1000
     if large and isinstance(a, np.ndarray) and a.dtype in _WORDS and a.shape == condition.shape:
         alike = isinstance(b, np.ndarray) and b.dtype == a.dtype and b.shape == a.shape
@@ -38,7 +39,7 @@ def _where_by_bits(mask, a, b):
     return bits.view(a.dtype)
 
 
-@fused(plain=_where)
+@fused(plain=where_plain)
 def _select(condition, a, b):
     return np.where(condition, a, b)
 
