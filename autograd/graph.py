@@ -279,13 +279,10 @@ def sum_by_vertex(outputs, cotangents, create_graph):
 
 def finished(g, owned):
     """A cotangent as a gradient that shares memory with nothing."""
-    if owned and type(g) is np.ndarray and g.dtype.kind != "c":
-        return wrap(g)  # the usual case, without a detour
-    if isinstance(g, Tensor):
-        return _turn(g.clone())
     if isinstance(g, (np.ndarray, np.generic)):
-        return wrap(np.asarray(_turn(g if owned else ops.clone(np.asarray(g)))))
-    return g  # rows of an embedding
+        fresh = np.conj(g) if g.dtype.kind == "c" else g if owned else ops.clone(np.asarray(g))
+        return wrap(np.asarray(fresh))
+    return _turn(g.clone()) if isinstance(g, Tensor) else g  # rows of an embedding
 
 
 def backward(output, gradient=None, retain_graph=None, create_graph=False) -> None:

@@ -50,7 +50,7 @@ class Primitive:
 
     def vjp(self, *arguments):
         """Declares the rule of one argument; or one rule of several, which returns a tuple, and is told by
-        `needs`, if it names it, which of them are asked for."""
+        `needs`, if it names it, which of them are asked for. An argument's own rule serves it alone."""
 
         def declare(rule):
             names = list(inspect.signature(rule).parameters)[1:]
@@ -263,6 +263,8 @@ class Plan:
                 f"{op.name} has no derivative with respect to {', '.join(without)}, "
                 "which got a tensor that requires grad: detach() it"
             )
+        several = len(self.inputs) > 1  # one rule for all of them, or for one its own, which saves less
+        rules = [r for r in rules if {*self.inputs} <= {*r[0]} and (len(r[0]) > 1) == several] or rules
         rules.sort(key=lambda rule: min(self.inputs.index(x) for x in rule[0] if x in self.inputs))
         names = [*op.parameters, "y", *op.residuals]
         asked = {x for _, wanted, _ in rules for x in wanted} | (

@@ -3,7 +3,9 @@ used."""
 
 import numpy as np
 
-from .tensor import Tensor, as_array, wrap
+from .tensor import Tensor, as_array, ops, wrap
+
+LARGE = 1 << 15  # float32 elements from which the kernels for rows are worth loading
 
 
 class Rows:
@@ -11,7 +13,7 @@ class Rows:
     repeat.
 
     `indices` (n,) int64, `values` (n, ...) and `shape` of the whole table. Sums of two join their rows; a sum
-    with a dense array is dense.
+    with a dense array is dense. Raises IndexError for rows outside the table.
     """
 
     __array_ufunc__ = None  # so that ndarray + Rows comes to __radd__
@@ -20,6 +22,10 @@ class Rows:
         self.indices = np.asarray(indices, np.int64).reshape(-1)
         self.shape = tuple(shape)
         self.values = as_array(values).reshape(len(self.indices), *self.shape[1:])
+        if self.indices.size and not 0 <= self.indices.min() <= self.indices.max() < self.shape[0]:
+            raise IndexError(
+                f"rows {self.indices.min()} to {self.indices.max()} of a table of shape {self.shape}"
+            )
 
     @property
     def dtype(self) -> np.dtype:
@@ -37,6 +43,11 @@ class Rows:
 
     def coalesce(self) -> "Rows":
         """The same gradient with each row once, in ascending order."""
+        if self.dtype == np.float32 and self.values.size >= LARGE:
+            from .kernels import embedding, threads
+
+            groups, values = embedding.grouped(self.indices), threads.ready(self.values, np.float32)
+            return Rows(groups[0], embedding.sums(values.reshape(len(values), -1), groups), self.shape)
         rows, where = np.unique(self.indices, return_inverse=True)
         values = np.zeros((len(rows), *self.shape[1:]), self.dtype)
         np.add.at(values, where.reshape(-1), self.values)
@@ -44,9 +55,7 @@ class Rows:
 
     def to_dense(self) -> Tensor:
         """The whole gradient as a tensor of `shape`."""
-        dense = np.zeros(self.shape, self.dtype)
-        np.add.at(dense, self.indices, self.values)
-        return wrap(dense)
+        return wrap(ops.scatter_add_rows(self.values, self.indices, self.shape[0]))
 
     def __add__(self, other):
         if isinstance(other, Rows):

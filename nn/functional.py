@@ -21,6 +21,8 @@ from autograd.ops.resize import channel_shuffle as channel_shuffle
 from autograd.ops.resize import interpolate as interpolate
 from autograd.ops.resize import pixel_shuffle as pixel_shuffle
 from autograd.ops.resize import pixel_unshuffle as pixel_unshuffle
+from autograd.ops.roi import roi_align as roi_align
+from autograd.ops.roi import roi_pool as roi_pool
 from autograd.ops.units import celu as celu
 from autograd.ops.units import elu as elu
 from autograd.ops.units import gelu as gelu
@@ -75,6 +77,8 @@ from .losses.classification import multi_margin_loss as multi_margin_loss
 from .losses.classification import multilabel_margin_loss as multilabel_margin_loss
 from .losses.classification import nll_loss as nll_loss
 from .losses.ctc import ctc_loss as ctc_loss
+from .losses.detection import localization_loss as localization_loss
+from .losses.distance import all_triplet_loss as all_triplet_loss
 from .losses.distance import contrastive_loss as contrastive_loss
 from .losses.distance import cosine_embedding_loss as cosine_embedding_loss
 from .losses.distance import hard_triplet_loss as hard_triplet_loss
@@ -97,6 +101,7 @@ from .losses.regression import smooth_l1_loss as smooth_l1_loss
 from .losses.style import content_loss as content_loss
 from .losses.style import gram_matrix as gram_matrix
 from .losses.style import style_loss as style_loss
+from .losses.style import total_variation_loss as total_variation_loss
 from .losses.tasks import multitask_loss as multitask_loss
 from .losses.tasks import weighted as weighted
 from .losses.words import glove_loss as glove_loss

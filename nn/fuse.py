@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the layer before it, for inference."""
+"""Batch normalisation and ReLU folded into the layer before them, for inference."""
 
 import copy
 from collections import Counter
@@ -21,6 +21,7 @@ from .layers import (
     ConvTranspose2d,
     ConvTranspose3d,
     Linear,
+    ReLU,
 )
 from .module import Module, Parameter
 
@@ -30,21 +31,27 @@ _LAYERS = (Conv1d, Conv2d, Conv3d, *_TRANSPOSED, Linear)
 
 
 class Folded(Module):
-    """What is left of a folded normalisation: nothing, or the ReLU that it was asked for."""
+    """What is left of a folded module: nothing, or the ReLU that a normalisation is asked for, unless the
+    layer before takes that along (`done`)."""
+
+    def __init__(self, done=False):
+        super().__init__()
+        self.done = done
 
     def forward(self, x, relu=False):
-        return rectified(x) if relu else x
+        return rectified(x) if relu and not self.done else x
 
 
 def fuse(model: Module, *inputs) -> Module:
     """A copy of the model with each batch normalisation folded into the convolution or Linear whose output it
-    takes: W' = W s and b' = (b - mean) s + beta for each channel, with s = gamma / sqrt(var + eps). It gives
-    the same outputs, up to rounding, and is faster: `fast = nn.fuse(model.eval(), (1, 224, 224, 3))`.
+    takes: W' = W s and b' = (b - mean) s + beta for each channel, with s = gamma / sqrt(var + eps). A ReLU
+    that follows a Conv2d is taken in the same pass. It gives the same outputs, up to rounding, and is faster:
+    `fast = nn.fuse(model.eval(), (1, 224, 224, 3))`.
 
-    `inputs` are arrays, or shapes that stand for zeros of float32, as in `summary`: the model is run once, to
-    see which layer feeds which. A normalisation is left as it is where something else uses that layer's
-    output, or the layer's weights, or has hooks on either, and where it keeps no running statistics. The
-    model itself stays as it was.
+    `inputs` are arrays, or shapes that stand for zeros of float32, as in `summary`: the model is run to see
+    which layer feeds which. A normalisation or ReLU is left as it is where something else uses that layer's
+    output, or the layer's weights, or has hooks on either, and a normalisation that keeps no running
+    statistics. The model itself stays as it was.
 
     Raises ValueError without inputs, and for a model in training, whose normalisations use each batch's
     statistics; TypeError for what is no Module. COURSE.md C2W3-bn-reg."""
@@ -57,29 +64,38 @@ def fuse(model: Module, *inputs) -> Module:
         )
     if not inputs:
         raise ValueError("fuse needs an input or its shape, such as fuse(model, (1, 28, 28, 1))")
-    pairs = _pairs(model, inputs)
+    pairs = _pairs(model, inputs, _NORMS)
     fused = copy.deepcopy(model)
     modules = dict(fused._walk())
     for layer, norm in pairs:
         _fold(modules[layer], modules[norm])
-    folded = {id(modules[norm]) for _, norm in pairs}
-    for module in list(fused.modules()):
-        for name, child in list(module.named_children()):
-            if id(child) in folded:
-                setattr(module, name, Folded().eval())
+    _leave_out(fused, {id(modules[norm]) for _, norm in pairs}, False)
+    modules = dict(fused._walk())
+    pairs = _pairs(fused, inputs, (ReLU, Folded))
+    for layer, _ in pairs:
+        modules[layer].rectified = True
+    _leave_out(fused, {id(modules[relu]) for _, relu in pairs}, True)
     return fused
 
 
-def _pairs(model, inputs) -> list[tuple[str, str]]:
-    """The paths of the layers and the normalisations that alone take their outputs, seen in one run."""
+def _leave_out(model, ids, done):
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if id(child) in ids:
+                setattr(module, name, Folded(done).eval())
+
+
+def _pairs(model, inputs, followers) -> list[tuple[str, str]]:
+    """The paths of the layers and the followers, modules of such a type, that alone take their outputs, seen
+    in one run."""
     made: dict[int, list] = {}  # id of a layer -> the places in the graph of its outputs
-    taken: dict[int, list] = {}  # id of a normalisation -> those of its inputs
-    watched = [module for module in model.modules() if isinstance(module, (*_LAYERS, *_NORMS))]
+    taken: dict[int, list] = {}  # id of a follower -> those of its inputs
+    watched = [module for module in model.modules() if isinstance(module, (*_LAYERS, *followers))]
     asked = [(p, p.requires_grad) for p in model.parameters()]
     try:
         model.requires_grad_()  # what is frozen would leave no trace in the graph
         for module in watched:
-            module.__dict__["forward"] = _watch(module, made, taken)
+            module.__dict__["forward"] = _watch(module, made, taken, followers)
         with enable_grad():
             output = model(*(_leaf(x) for x in inputs))
     finally:
@@ -93,24 +109,25 @@ def _pairs(model, inputs) -> list[tuple[str, str]]:
     by_id = {id(module): module for module in watched}
     maker = {id(vertex): layer for layer, vertices in made.items() for vertex in vertices}
     found = []
-    for norm, sources in taken.items():
+    for follower, sources in taken.items():
         layer = maker.get(id(sources[0]))
         if layer is None or {id(v) for v in sources} != {id(v) for v in made[layer]}:
             continue  # one of the two works for others as well
         alone = all(uses.get(vertex, 0) == 1 for vertex in sources)
-        if alone and _foldable(by_id[layer], by_id[norm], owners):
-            found.append((names[layer], names[norm]))
+        if alone and _foldable(by_id[layer], by_id[follower], owners):
+            found.append((names[layer], names[follower]))
     return found
 
 
-def _watch(module, made, taken):
+def _watch(module, made, taken, followers):
     """The module's forward, noting what it takes or gives."""
     forward = module.forward
 
     def run(x, *args, **kwargs):
         y = forward(x, *args, **kwargs)
-        table, t = (taken, x) if isinstance(module, _NORMS) else (made, y)
-        table.setdefault(id(module), []).append(vertex_of(t))
+        table, t = (taken, x) if isinstance(module, followers) else (made, y)
+        if not isinstance(module, Folded) or args or kwargs:  # one that is asked for nothing does nothing
+            table.setdefault(id(module), []).append(vertex_of(t))
         return y
 
     return run
@@ -140,10 +157,13 @@ def _owners(model) -> Counter:
     return Counter(id(p) for module in model.modules() for p in module.parameters(recurse=False))
 
 
-def _foldable(layer, norm, owners) -> bool:
-    shared = any(owners[id(p)] > 1 for p in layer.parameters())
-    hooked = layer._hooks is not None or norm._hooks is not None
-    return norm.running_mean is not None and not shared and not hooked
+def _foldable(layer, follower, owners) -> bool:
+    if layer._hooks is not None or follower._hooks is not None:
+        return False
+    if isinstance(follower, _NORMS):
+        shared = any(owners[id(p)] > 1 for p in layer.parameters())
+        return follower.running_mean is not None and not shared
+    return isinstance(layer, Conv2d)
 
 
 def _fold(layer, norm) -> None:

@@ -260,29 +260,22 @@ class Elementwise(Optimizer):
                 continue
             w = writable(p)
             sparse = type(p.grad) is Rows and p.grad.shape == w.shape
-            g = p.grad.coalesce() if sparse else self._gradient(p, w)
+            g = p.grad if sparse else self._gradient(p, w)
             state = self._remembered(p, w, group)
             try:
                 rule, names, numbers = self.move(state, group)
-                arrays = (w, g, *[state[name] for name in names])
+                rest = [state[name] for name in names]
             except KeyError as missing:
                 raise ValueError(
                     f"{self._name}: an option was switched on after the first step that needs {missing} in "
                     "the state: build a new optimizer for that"
                 ) from None
             if sparse:
-                self._move_rows(rule, arrays, numbers, change)
+                rule.on_rows((w, *rest), g, numbers, change)
             else:
-                batches.setdefault((rule, numbers), []).append(arrays)
+                batches.setdefault((rule, numbers), []).append((w, g, *rest))
         for (rule, numbers), rows in batches.items():
             rule(rows, numbers, change)
-
-    def _move_rows(self, rule, arrays, numbers, change):
-        w, g, *rest = arrays
-        taken = [w[g.indices], g.values.astype(w.dtype, copy=False), *[a[g.indices] for a in rest]]
-        rule([tuple(taken)], numbers, change)
-        for place in rule.places:
-            arrays[place][g.indices] = taken[place]
 
 
 _BY_SCHEDULES = {"initial_lr"}

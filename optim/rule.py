@@ -14,6 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
+from autograd.rows import Rows
+
 # float32 elements in all from which the kernel is worth loading: below, NumPy takes less than a step's
 # overhead
 LARGE = 1 << 12
@@ -43,6 +45,13 @@ class Rule:
 
         return Update(self.function, self.written)
 
+    @cached_property
+    def row_kernel(self):
+        """The same lines, compiled for some rows of tables."""
+        from autograd.kernels.embedding import RowUpdate
+
+        return RowUpdate(self.function, self.written)
+
     def __call__(self, rows: list, numbers: Numbers, change: Numbers = UNCHANGED) -> None:
         """Runs over `rows`: for each parameter a tuple of its arrays, in the order of the function's
         arguments. All are C-contiguous where the first is float32."""
@@ -55,6 +64,21 @@ class Rule:
         with np.errstate(all="ignore"):  # as kernels do: a NaN says enough
             for row in rows:
                 self.plain(row, numbers, change)
+
+    def on_rows(self, tables: Sequence[np.ndarray], g: Rows, numbers: Numbers, change=UNCHANGED) -> None:
+        """Runs over those rows of `tables`, the function's arrays but the gradient, that g has."""
+        if tables[0].dtype is _FLOAT32 and g.values.size >= LARGE:
+            from autograd.kernels import embedding, threads
+
+            values = threads.ready(g.values, np.float32).reshape(len(g.indices), -1)
+            self.row_kernel.over(tables, values, embedding.grouped(g.indices), numbers, change)
+            return
+        g = g.coalesce()
+        w, *rest = [table[g.indices] for table in tables]
+        taken = w, g.values.astype(w.dtype, copy=False), *rest
+        self([taken], numbers, change)
+        for place in self.places:
+            tables[place - (place > 1)][g.indices] = taken[place]
 
     def plain(self, row: Sequence[np.ndarray], numbers: Numbers, change: Numbers = UNCHANGED) -> None:
         """Runs over one parameter, by NumPy."""

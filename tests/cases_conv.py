@@ -40,7 +40,7 @@ def in_group(k, filters, depth, groups):
     return range(group * depth, (group + 1) * depth)
 
 
-def naive_conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
+def naive_conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, relu=False):
     out, *options = plan(x.shape[1:3], w.shape[:2], stride, padding, dilation)
     y = np.zeros((x.shape[0], *out, w.shape[3]), x.dtype)
     y += 0 if b is None else b
@@ -48,7 +48,7 @@ def naive_conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
         for d, c in enumerate(in_group(k, w.shape[3], w.shape[2], groups)):
             for i, j, a, e, row, column in taps(x.shape[1:3], w.shape[:2], out, *options):
                 y[m, i, j, k] += x[m, row, column, c] * w[a, e, d, k]
-    return y
+    return np.maximum(y, 0) if relu else y
 
 
 def naive_input_grad(g, w, size, stride=1, padding=0, dilation=1, groups=1):
@@ -118,6 +118,9 @@ def convolution_rows():
             "conv2d_weight_grad", normal(x, g), naive_weight_grad, {"kernel_size": w[:2], **options}, note
         )
     yield Case("conv2d", normal((2, 4, 4, 2), (3, 3, 2, 3)), naive_conv2d, {}, "no-bias")
+    relu = {"relu": True, "padding": 1}
+    yield Case("conv2d", normal((2, 4, 4, 2), (3, 3, 2, 3), (3,)), naive_conv2d, relu, "relu")
+    yield Case("conv2d", normal((2, 4, 4, 2), (3, 3, 2, 3)), naive_conv2d, relu, "relu-no-bias")
 
 
 CASES = list(convolution_rows())

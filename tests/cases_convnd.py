@@ -1,4 +1,7 @@
-"""Rows of convolution over volumes. The references are the definition's sums, one Python loop an index."""
+"""Rows of convolution over volumes. The references are the definition's sums, one Python loop an index.
+
+In float32 most rows run the register tile of `kernels.volumes`; `depthwise`, `1x1x1` and `planes` go plane by
+plane."""
 
 import numpy as np
 
@@ -49,8 +52,8 @@ def naive_conv3d(x, w, b=None, groups=1, **options):
     return y
 
 
-def naive_input_grad(g, w, size, groups=1, **options):
-    dx = np.zeros((len(g), *size, w.shape[3] * groups))
+def naive_input_grad(g, w, size, groups=1, b=None, **options):
+    dx = np.zeros((len(g), *size, w.shape[3] * groups)) + (0 if b is None else b)
     for of_x, of_w in zip(split(dx.shape[4], groups), split(w.shape[4], groups)):
         for to, tap, at in taps(size, w.shape[:3], **options):
             dx[(slice(None), *at, of_x)] += g[(slice(None), *to, of_w)] @ w[(*tap, slice(None), of_w)].T
@@ -78,6 +81,9 @@ CONVOLUTIONS = {
         (2, 2, 2, 2, 4),
         {"stride": (2, 1, 3), "padding": (1, 0, 2), "dilation": (2, 1, 2), "groups": 2},
     ),
+    "planes": ((2, 2, 3, 2, 2), (1, 2, 2, 2, 3), {"padding": (0, 1, 0)}),
+    "a-row": ((2, 1, 1, 5, 2), (1, 1, 3, 2, 3), {"padding": (0, 0, 2), "stride": (1, 1, 2)}),
+    "strided-planes": ((1, 1, 4, 5, 2), (1, 2, 3, 2, 3), {"stride": (1, 2, 2), "padding": (0, 0, 1)}),
     "depthwise": ((1, 3, 3, 2, 3), (2, 2, 2, 1, 3), {"groups": 3}),
     "slices-in-the-padding": ((1, 1, 2, 2, 1), (4, 2, 2, 1, 1), {"padding": (3, 0, 0), "stride": (2, 1, 1)}),
     "planes-left-over": ((1, 6, 2, 2, 1), (2, 2, 1, 1, 1), {"stride": (4, 1, 1)}),
@@ -88,6 +94,11 @@ def normal(*shapes):
     return lambda rng: tuple(rng.standard_normal(s) for s in shapes)
 
 
+def biased(arrays, size, stride):
+    g, w, b = arrays
+    return g, w, size, stride, 0, 1, 1, b
+
+
 def rows():
     for note, (x, w, options) in CONVOLUTIONS.items():
         places = {k: v for k, v in options.items() if k != "groups"}
@@ -96,6 +107,17 @@ def rows():
         yield Case("conv3d_input_grad", normal(g, w), naive_input_grad, {"size": x[1:4], **options}, note)
         yield Case(
             "conv3d_weight_grad", normal(x, g), naive_weight_grad, {"kernel_size": w[:3], **options}, note
+        )
+    for size, f, stride in (((3, 4, 3), (2, 2, 2), 2), ((2, 3, 2), (1, 2, 2), 1), ((3, 3, 2), (2, 2, 1), 1)):
+        shapes = (2, *plan(size, f, stride)[0], 3), (*f, 2, 3), (2,)
+        yield Case(
+            "conv3d_input_grad",
+            lambda rng, size=size, stride=stride, shapes=shapes: biased(normal(*shapes)(rng), size, stride),
+            lambda g, w, size, stride, padding, dilation, groups, b: naive_input_grad(
+                g, w, size, stride=stride, b=b
+            ),
+            {},
+            f"transposed-{'x'.join(map(str, f))}-s{stride}",
         )
     yield Case("conv3d", normal((1, 2, 3, 2, 2), (2, 2, 2, 2, 1)), naive_conv3d, {}, "no-bias")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -45,6 +46,7 @@ def with_nan(shape):
 
 X = normal((2, 3, 4))
 MASK = np.array([True, False, True])
+PADDINGS = "constant edge reflect symmetric wrap linear_ramp mean maximum minimum median".split()
 
 ELEMENTWISE = [
     *rows(
@@ -229,6 +231,17 @@ PICKING = [
     ),
     *rows("np.setdiff1d", apart((4,)), lambda a: np.setdiff1d(a, a[1:2])),
     *rows("np.setxor1d", apart((3,), (2,)), lambda a, b: np.setxor1d(np.append(a, b[0]), b)),
+    *rows(
+        "np.pad",
+        apart((3, 4)),
+        *[partial(lambda x, mode: np.pad(x, ((2, 0), (1, 5)), mode), mode=mode) for mode in PADDINGS],
+        lambda x: np.pad(x, (2, 7), "reflect", reflect_type="odd"),
+        lambda x: np.pad(x, 2, "symmetric", reflect_type="odd"),
+        lambda x: np.pad(x, (1, 2), "linear_ramp", end_values=((1.0, 2.0), (3.0, -4.0))),
+        lambda x: np.pad(x, 2, "mean", stat_length=2),
+        lambda x: np.pad(x, 1, "maximum", stat_length=((1, 2), (3, 9))),
+        lambda x: np.pad(x, (0, 2), "median", stat_length=3),
+    ),
     *rows(
         "np.trim_zeros",
         normal((3,)),

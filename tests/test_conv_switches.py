@@ -18,21 +18,23 @@ PROGRAM = """
     for n, f, c, k, stride, groups in %s:
         o = (n + 2 - f) // stride + 1
         options = (stride,) * 2, ((1, 1),) * 2, (1, 1), groups
-        x, g = rng.standard_normal((9, n, n, c)), rng.standard_normal((9, o, o, k))
-        w, b = rng.standard_normal((f, f, c // groups, k)), rng.standard_normal(k)
-        passes = {
-            conv.forward: ((x, w, b), (o, o)),
-            conv.input_grad: ((g, w), (n, n)),
-            conv.weight_grad: ((x, g), (f, f)),
-        }
-        for call, (arrays, size) in passes.items():
-            exact = call(*arrays, size, *options)
-            error = call(*(a.astype("f") for a in arrays), size, *options) - exact
-            print(np.abs(error).max() / np.sqrt(np.mean(exact**2)))
+        arrays = [rng.standard_normal(shape) for shape in
+            ((9, n, n, c), (f, f, c // groups, k), (k,), (9, o, o, k))]
+        def passes(x, w, b, g):
+            db = np.empty_like(b)
+            yield conv.forward(x, w, b, (o, o), *options)
+            yield conv.forward(x, w, b, (o, o), *options, True)
+            yield conv.input_grad(g, w, (n, n), *options)
+            yield conv.weight_grad(x, g, (f, f), *options)
+            yield from conv.gradients(x, g, w, *options, db)
+            yield db
+        for exact, found in zip(passes(*arrays), passes(*(a.astype("f") for a in arrays))):
+            print(np.abs(found - exact).max() / np.sqrt(np.mean(exact**2)))
 """
 
 
 # images, filters, channels in and out, stride, groups: every algorithm
+PASSES = 7
 EVERY = [(9, 3, 20, 35, 1, 1), (9, 5, 20, 18, 1, 1), (9, 3, 70, 33, 2, 1), (9, 5, 1, 6, 1, 1)]
 EVERY += [(7, 3, 17, 17, 1, 17), (9, 3, 20, 30, 1, 5), (36, 3, 3, 17, 1, 1)]
 WINOGRAD = [(12, 3, 64, 64, 1, 1), (12, 5, 64, 64, 1, 1)]
@@ -57,8 +59,8 @@ def errors():
 
 def test_winograd_can_be_turned_off(errors):
     """Then sums are direct, which are closer to float64."""
-    on, off = errors["NGRAD_WINOGRAD", "on"], errors["NGRAD_WINOGRAD", "off"]
-    assert len(on) == 6
+    on, off = (errors["NGRAD_WINOGRAD", name].reshape(-1, PASSES)[:, :-1] for name in ("on", "off"))
+    assert len(on) == len(WINOGRAD)
     assert (off < 1e-5).all()
     assert (off < on).all()
     assert (on < 2e-4).all()
@@ -68,5 +70,5 @@ def test_winograd_can_be_turned_off(errors):
 def test_narrower_tiles(errors, name):
     """Every algorithm on every tile there is, and on plain loops."""
     found = errors["NGRAD_SIMD", name]
-    assert len(found) == 3 * len(EVERY)
+    assert len(found) == PASSES * len(EVERY)
     assert (found < 2e-4).all()

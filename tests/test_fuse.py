@@ -51,6 +51,39 @@ def test_every_layer(layer, norm, shape, dtype):
     assert {p.dtype for p in fused.parameters()} == {np.dtype(dtype)}
 
 
+def test_relu_goes_along_with_the_convolution():
+    """With the normalisation between them folded, or without one; in a Sequential as elsewhere."""
+    layers = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.Conv2d(5, 4, 3), nn.ReLU(), nn.Linear(4, 2)
+    model = drawn(nn.Sequential(*layers, nn.ReLU()), 0).eval()
+    x = np.random.default_rng(0).normal(size=(2, 9, 9, 3)).astype(np.float32)
+    fused = nn.fuse(model, x)
+    assert sum(isinstance(module, nn.ReLU) for module in fused.modules()) == 1  # the one behind the Linear
+    assert fused[0].rectified
+    assert fused[3].rectified
+    assert not model[3].rectified
+    assert_same(model, fused, x)
+
+
+class Branch(nn.Module):
+    """Something else sees the convolution's output than its ReLU."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 3, 1), nn.ReLU()
+
+    def forward(self, x):
+        z = self.conv(x)
+        return self.relu(z) + z
+
+
+def test_a_relu_beside_other_uses_stays():
+    model = drawn(Branch(), 0).eval()
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
+    fused = nn.fuse(model, x)
+    assert isinstance(fused.relu, nn.ReLU)
+    assert_same(model, fused, x)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "side"),
     [

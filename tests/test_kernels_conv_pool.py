@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import autograd
+import nn
 from autograd import Tensor
 from autograd.ops.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from autograd.ops.pool import avg_pool2d, max_pool2d
@@ -181,26 +182,35 @@ CONVOLUTIONS = [  # images, filters, options: every tail, the layers of LeNet-5,
     ((9, 6, 64, 3), (7, 7, 3, 5), {"padding": 3, "stride": 2}),
     ((8, 6, 6, 1), (3, 2, 1, 4), {"padding": 2, "dilation": (2, 1)}),
     ((8, 3, 3, 2), (1, 1, 2, 3), {"padding": 1}),
+    ((8, 60, 120, 3), (3, 3, 3, 4), {"padding": 1}),
+    # depthwise: more rows than a line has, more taps than a field, outputs that see nothing
+    ((2, 37, 20, 18), (3, 3, 1, 18), {"groups": 18, "padding": 1}),
+    ((2, 36, 9, 33), (5, 4, 1, 33), {"groups": 33, "padding": 2, "stride": (2, 1), "dilation": (1, 2)}),
+    ((2, 3, 3, 16), (3, 3, 1, 16), {"groups": 16, "padding": 4}),
     # direct: patches longer than a block, input pixels that no output sees, tiles of pixels cut off
     ((1, 7, 8, 200), (3, 3, 200, 40), {"stride": 2, "padding": 1}),
     ((2, 7, 7, 33), (2, 1, 33, 65), {"stride": 3}),
     ((1, 12, 11, 20), (3, 3, 5, 40), {"groups": 4, "padding": 1, "dilation": 2}),
+    ((2, 5, 5, 30), (1, 1, 30, 600), {}),
 ]
 
 
 @pytest.mark.parametrize(("shape", "filters", "options"), CONVOLUTIONS, ids=str)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_conv2d_agrees_with_pytorch(torch, shape, filters, options, dtype):
+@pytest.mark.parametrize(("dtype", "relu"), [(np.float32, False), (np.float32, True), (np.float64, False)])
+def test_conv2d_agrees_with_pytorch(torch, shape, filters, options, dtype, relu):
     rng = np.random.default_rng(0)
     x, w, b = (rng.standard_normal(s).astype(dtype) for s in (shape, filters, filters[3:]))
     ours = [Tensor(a, requires_grad=True) for a in (x, w, b)]
-    y = conv2d(*ours, **options)
+    y = conv2d(*ours, **options, relu=relu)
     exact = [to_torch(torch, x.astype(float)), torch.tensor(w.transpose(3, 2, 0, 1).astype(float))]
     theirs = [a.detach().requires_grad_() for a in (*exact, torch.tensor(b.astype(float)))]
     expected = torch.nn.functional.conv2d(*theirs, **options)
     cotangent = rng.standard_normal(y.shape).astype(dtype)
     y.backward(cotangent)
-    expected.backward(torch.tensor(np.moveaxis(cotangent, -1, 1).astype(float)))
+    # which of the outputs near 0 are positive is a matter of rounding: both sides take ours
+    passed = cotangent * (y.numpy() > 0) if relu else cotangent
+    expected.backward(torch.tensor(np.moveaxis(passed, -1, 1).astype(float)))
+    expected = torch.relu(expected) if relu else expected
     grads = [
         np.moveaxis(theirs[0].grad.numpy(), 1, -1),
         theirs[1].grad.numpy().transpose(2, 3, 1, 0),
@@ -214,6 +224,40 @@ def test_conv2d_agrees_with_pytorch(torch, shape, filters, options, dtype):
         scale = np.sqrt(np.mean(want**2))
         error = 1e-13 if dtype == np.float64 else 2e-4 if winograd else 1e-5
         np.testing.assert_allclose(got, want, rtol=0, atol=scale * error)
+
+
+def test_the_layer_takes_a_relu_along():
+    layer, x = nn.Conv2d(3, 4, 3), np.random.default_rng(0).standard_normal((2, 6, 6, 3)).astype(np.float32)
+    np.testing.assert_array_equal(layer(x, relu=True).numpy(), np.maximum(layer(x).numpy(), 0))
+
+
+@pytest.mark.parametrize(
+    ("shape", "filters", "options"),
+    [
+        ((2, 9, 9, 16), (3, 3, 16, 16), {"padding": 1}),
+        ((8, 6, 6, 2), (3, 3, 2, 4), {}),
+        ((2, 9, 9, 16), (3, 3, 16, 16), {"stride": 2}),
+        ((2, 9, 9, 16), (3, 3, 1, 32), {"groups": 16, "relu": True}),
+    ],
+    ids=["winograd", "few channels", "direct", "depthwise"],
+)
+def test_gradients_alone_and_together(shape, filters, options):
+    """Each argument has a rule of its own, and where several are asked for one serves them all. Both may also
+    be differentiated again."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s).astype(np.float32) for s in (shape, filters, filters[3:])]
+    tensors = [Tensor(a, requires_grad=True) for a in arrays]
+    y = conv2d(*tensors, **options)
+    cotangent = Tensor(rng.standard_normal(y.shape).astype(np.float32))
+    together = autograd.gradient(y, tensors, cotangent, retain_graph=True)
+    recorded = autograd.gradient(y, tensors, cotangent, create_graph=True)
+    for k, expected in enumerate(together):
+        mixed = [t if i == k else a for i, (t, a) in enumerate(zip(tensors, arrays))]
+        (alone,) = autograd.gradient(conv2d(*mixed, **options), [tensors[k]], cotangent)
+        (one,) = autograd.gradient(y, [tensors[k]], cotangent, retain_graph=True)
+        for found in (alone, one, recorded[k]):
+            scale = np.abs(expected.numpy()).max()
+            np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=0, atol=1e-5 * scale)
 
 
 def test_gradient_of_the_input_is_transposed_convolution(torch):
@@ -231,6 +275,7 @@ def test_gradient_of_the_input_is_transposed_convolution(torch):
 
 
 POOLINGS = [
+    ((2, 9, 8, 40), {"kernel_size": 3, "stride": 2, "padding": 1}),
     ((2, 8, 6, 6), {"kernel_size": 2}),
     ((3, 11, 12, 17), {"kernel_size": 3, "stride": 2, "padding": 1}),
     ((1, 9, 10, 3), {"kernel_size": (4, 3), "stride": (3, 1), "padding": (2, 1)}),
@@ -268,6 +313,16 @@ def test_maxima_of_special_values():
     t = Tensor(x, requires_grad=True)
     max_pool2d(t, 2).backward(np.ones((1, 1, 2, 1), np.float32))
     np.testing.assert_array_equal(t.grad.numpy()[0, ..., 0], [[0, 0, 1, 0], [0, 1, 0, 0]])
+
+
+def test_means_of_infinity():
+    """An infinite pixel makes the means of its own windows infinite, and leaves the others alone."""
+    x = np.ones((1, 3, 5, 2), np.float32)
+    x[0, 1, 4, 1] = np.inf
+    y = avg_pool2d(x, 2, 2, 1, count_include_pad=False)
+    expected = np.ones((1, 2, 3, 2))
+    expected[0, 1, 2, 1] = np.inf
+    np.testing.assert_array_equal(y, expected)
 
 
 def test_infinite_weights_stay_infinite():

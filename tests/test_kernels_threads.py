@@ -263,7 +263,7 @@ def test_an_edited_callee_is_compiled_again(tmp_path):
     """Numba alone would go on using the old code of a function whose own file did not change."""
     copy = tmp_path / "kernels_copy"
     copy.mkdir()
-    for file in ("__init__", "compiling", "memory", "threads", "pool"):
+    for file in ("__init__", "compiling", "memory", "threads", "windows", "pool"):
         (copy / f"{file}.py").write_text((ROOT / "autograd" / "kernels" / f"{file}.py").read_text())
     helper = "from .compiling import kernel\n\n@kernel()\ndef factor():\n    return {}\n"
     (copy / "helper.py").write_text(helper.format(1))

@@ -38,12 +38,12 @@ def _algorithm(dtype, images, w_shape, stride, padding, dilation, groups):
     return direct
 
 
-def forward(x, w, b, size, stride, padding, dilation, groups):
-    """x (N, H, W, C), w (fh, fw, C/groups, K), b (K,) or None -> y (N, *size, K). Arrays C-contiguous, of one
-    float dtype; stride, dilation pairs of ints; padding ((top, bottom), (left, right)); checked by the
-    caller."""
+def forward(x, w, b, size, stride, padding, dilation, groups, relu=False):
+    """x (N, H, W, C), w (fh, fw, C/groups, K), b (K,) or None -> y (N, *size, K), with `relu` its maximum
+    with 0. Arrays C-contiguous, of one float dtype; stride, dilation pairs of ints; padding ((top, bottom),
+    (left, right)); checked by the caller."""
     options = stride, padding, dilation, groups
-    return _algorithm(x.dtype, len(x), w.shape, *options).forward(x, w, b, size, *options)
+    return _algorithm(x.dtype, len(x), w.shape, *options).forward(x, w, b, size, *options, relu)
 
 
 def input_grad(g, w, size, stride, padding, dilation, groups):
@@ -52,8 +52,19 @@ def input_grad(g, w, size, stride, padding, dilation, groups):
     return _algorithm(g.dtype, len(g), w.shape, *options).input_grad(g, w, size, *options)
 
 
-def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
-    """The cotangent of w (fh, fw, C/groups, K) from that of y, g (N, OH, OW, K); the rest as in `forward`."""
+def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, db=None):
+    """The cotangent of w (fh, fw, C/groups, K) from that of y, g (N, OH, OW, K); the rest as in `forward`.
+    That of b, the sum of g over all pixels, is written to `db` (K,), if it is given."""
     options = stride, padding, dilation, groups
     w_shape = (*kernel_size, x.shape[3] // groups, g.shape[3])
-    return _algorithm(x.dtype, len(x), w_shape, *options).weight_grad(x, g, kernel_size, *options)
+    return _algorithm(x.dtype, len(x), w_shape, *options).weight_grad(x, g, kernel_size, *options, db)
+
+
+def gradients(x, g, w, stride, padding, dilation, groups, db=None):
+    """`input_grad` and `weight_grad`."""
+    options = stride, padding, dilation, groups
+    algorithm = _algorithm(x.dtype, len(x), w.shape, *options)
+    if algorithm is depthwise:
+        return depthwise.gradients(x, g, w, *options, db)
+    dw = algorithm.weight_grad(x, g, w.shape[:2], *options, db)  # first, for that takes more scratch
+    return algorithm.input_grad(g, w, x.shape[1:3], *options), dw

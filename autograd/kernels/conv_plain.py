@@ -220,7 +220,7 @@ def _geometry(stride, padding, dilation, groups):
     return (*stride, padding[0][0], padding[1][0], *dilation, groups)
 
 
-def forward(x, w, b, size, stride, padding, dilation, groups):
+def forward(x, w, b, size, stride, padding, dilation, groups, relu=False):
     """x (N, H, W, C), w (fh, fw, C/groups, K), b (K,) or None -> y (N, *size, K). Arrays C-contiguous, of one
     float dtype; stride, dilation pairs of ints; padding ((top, bottom), (left, right)); checked by the
     caller."""
@@ -230,7 +230,7 @@ def forward(x, w, b, size, stride, padding, dilation, groups):
     rows = y.shape[0] * y.shape[1]
     chunks = chunks_of(rows, y.size * (w.size // w.shape[3]))
     launch(_forward, _forward_loop, chunks, rows, x, _filters(w), b, y, w.shape[:2], geometry)
-    return y
+    return np.maximum(y, 0, out=y) if relu else y
 
 
 def input_grad(g, w, size, stride, padding, dilation, groups):
@@ -243,7 +243,7 @@ def input_grad(g, w, size, stride, padding, dilation, groups):
     return dx
 
 
-def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
+def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, db=None):
     """The cotangent of w (fh, fw, C/groups, K) from that of y, g (N, OH, OW, K); the rest as in `forward`."""
     shape = (*kernel_size, x.shape[3] // groups, g.shape[3])
     depth = shape[0] * shape[1] * shape[2]
@@ -254,4 +254,6 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     launch(_weight_grad, _weight_grad_loop, chunks, rows, x, g, partials, kernel_size, geometry)
     dw = np.empty(shape, x.dtype)
     dw.reshape(depth, shape[3])[...] = partials.sum(axis=0)[:, :depth].T
+    if db is not None:
+        np.sum(g, axis=(0, 1, 2), out=db)
     return dw

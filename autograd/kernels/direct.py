@@ -17,12 +17,13 @@ from . import threads
 from .compiling import kernel
 from .loops import loop
 from .operands import add, floats, numbers, room_for, run, wholes
-from .patches import aligned, copy, gather
-from .simd import COLUMNS, LANES, ROWS, tile
+from .patches import aligned, copy, gather, rectify
+from .simd import COLUMNS, LANES, ROWS, tile, tile_from
 
 DEPTH = 576  # numbers of a patch at a time: ROWS * DEPTH floats are most of a first cache
 L2 = 1 << 20  # bytes of weights at a time
 PIXELS = 8 * ROWS  # patches at a time: fewer, and reading and writing the sums of dw would show
+FILTERS = 8 * COLUMNS  # of them at a time, for their gradient
 PARTS = 8  # sums of the weight gradient taken apart, a number of the shape, so that threads change no bit
 
 
@@ -44,12 +45,12 @@ def _forward(chunk, first, last, width, at):
     steps = number[2], number[3]
     grid = number[4], number[5]
     place = number[6], number[7], number[8], number[9]
+    relu = number[10]
     patches, panels, sums = patches_of[chunk], panels_of[chunk], sums_of[chunk]
     groups, depth, count = w.shape
     filters = y.shape[3]
     deep, wide = (depth - 1) // blocks + 1, (count - 1) // COLUMNS * COLUMNS + COLUMNS
     whole = place[2] == 1 and place[3] == 1
-    lines = y.reshape(y.size // filters, filters)
     for block in range(blocks):
         d0, d1 = depth * block // blocks, depth * (block + 1) // blocks
         for row in range(groups * (d1 - d0)):
@@ -69,26 +70,28 @@ def _forward(chunk, first, last, width, at):
             for group in range(groups):
                 gather(x, group * length, length, runs, steps, grid, p, seen, d0, d1, patches)
                 for k in range(0, count, COLUMNS):
-                    tile(
+                    here, columns = target + (group * count + k) * 4, min(COLUMNS, count - k)
+                    biased = block == 0 and bias.size > 0
+                    start = bias.ctypes.data + (group * count + k) * 4 if biased else here
+                    tile_from(
                         patches.ctypes.data,
                         patches.shape[1],
                         1,
                         panels.ctypes.data + (group * wide + k) * deep * 4,
                         COLUMNS,
                         d1 - d0,
-                        target + (group * count + k) * 4,
+                        here,
                         filters,
                         seen,
-                        min(COLUMNS, count - k),
-                        d0,
+                        columns,
+                        start if biased or block > 0 else 0,
+                        0 if biased else filters,
                     )
+                    if relu != 0 and block == blocks - 1:
+                        rectify(here, filters, seen, columns)
             if not whole:
                 for q in range(seen):
                     copy(_place(y, grid, place, p + q), sums.ctypes.data + q * filters * 4, filters)
-            elif block == blocks - 1 and bias.size > 0:
-                for q in range(seen):
-                    for k in range(filters):
-                        lines[p + q, k] += bias[k]
 
 
 @kernel()
@@ -101,46 +104,66 @@ def _place(y, grid, place, p):
 
 @loop
 def _weight_grad(chunk, first, last, width, at):
-    """Tasks first..last of len(parts) * groups * blocks: the sums over one part of the pixels of one block of
-    the patch's numbers. parts: (parts, groups, D, K / groups)."""
+    """Tasks first..last of len(parts) * groups * splits * blocks: the sums over one part of the pixels, of
+    one block of the patch's numbers and one of the filters. parts: (parts, groups, D, K / groups); `totals`
+    (parts, K) takes the sums of g."""
     x, g, parts, runs = floats(at, 0), floats(at, 1), floats(at, 2), wholes(at, 3)[0, 0]
     patches_of, cotangents_of = floats(at, 4)[0], floats(at, 5)[0, 0]
+    totals, one = floats(at, 6), floats(at, 7)
     number = numbers(at)
     blocks = number[0]
     length = number[1]
     steps = number[2], number[3]
+    splits = number[4]
     patches, cotangents = patches_of[chunk], cotangents_of[chunk]
     groups, depth, count = parts.shape[1], parts.shape[2], parts.shape[3]
     rows, columns, filters = g.shape[1], g.shape[2], g.shape[3]
     pixels = g.shape[0] * rows * columns
-    most = len(patches)
+    most, panels = len(patches), (count - 1) // COLUMNS + 1
     for task in range(first, last):
-        part, group, block = task // (groups * blocks), task // blocks % groups, task % blocks
+        part, group = task // (groups * splits * blocks), task // (splits * blocks) % groups
+        split, block = task // blocks % splits, task % blocks
+        k0 = panels * split // splits * COLUMNS
+        k1 = min(panels * (split + 1) // splits * COLUMNS, count)
         d0, d1 = depth * block // blocks, depth * (block + 1) // blocks
         begin, end = pixels * part // len(parts), pixels * (part + 1) // len(parts)
         for start in range(begin, end, most):
             seen = min(most, end - start)
             gather(x, group * length, length, runs, steps, (rows, columns), start, seen, d0, d1, patches)
-            for k in range(0, count, COLUMNS):
+            for k in range(k0, k1, COLUMNS):
                 for q in range(seen):
                     copy(
-                        cotangents.ctypes.data + (k * most + q * COLUMNS) * 4,
+                        cotangents.ctypes.data + ((k - k0) * most + q * COLUMNS) * 4,
                         g.ctypes.data + ((start + q) * filters + group * count + k) * 4,
-                        min(COLUMNS, count - k),
+                        min(COLUMNS, k1 - k),
+                    )
+                if block == 0:
+                    tile(
+                        one.ctypes.data,
+                        0,
+                        0,
+                        cotangents.ctypes.data + (k - k0) * most * 4,
+                        COLUMNS,
+                        seen,
+                        totals.ctypes.data + (part * filters + group * count + k) * 4,
+                        filters,
+                        1,
+                        min(COLUMNS, k1 - k),
+                        start - begin,
                     )
             for d in range(0, d1 - d0, ROWS):
-                for k in range(0, count, COLUMNS):
+                for k in range(k0, k1, COLUMNS):
                     tile(
                         patches.ctypes.data + d * 4,
                         1,
                         patches.shape[1],
-                        cotangents.ctypes.data + k * most * 4,
+                        cotangents.ctypes.data + (k - k0) * most * 4,
                         COLUMNS,
                         seen,
                         parts.ctypes.data + (((part * groups + group) * depth + d0 + d) * count + k) * 4,
                         count,
                         min(ROWS, d1 - d0 - d),
-                        min(COLUMNS, count - k),
+                        min(COLUMNS, k1 - k),
                         start - begin,
                     )
 
@@ -152,7 +175,7 @@ def _merged(rows, columns, channels, groups):
     return np.array([(r, c) for r in rows for c in columns], np.int64), channels // groups
 
 
-def _contract(x, w, bias, y, rows, columns, steps, grid, place):
+def _contract(x, w, bias, y, rows, columns, steps, grid, place, relu=False):
     """One launch of `_forward`. w: (groups, D, K / groups)."""
     runs, length = _merged(rows, columns, x.shape[3], len(w))
     pixels = x.shape[0] * grid[0] * grid[1]
@@ -165,7 +188,7 @@ def _contract(x, w, bias, y, rows, columns, steps, grid, place):
     sums = aligned(chunks, ROWS, y.shape[3])
     bias = np.empty(0, np.float32) if bias is None else bias
     arrays = x, w, bias, y, runs, patches, panels, sums
-    run(_forward, chunks, pixels, arrays, (blocks, length, *steps, *grid, *place))
+    run(_forward, chunks, pixels, arrays, (blocks, length, *steps, *grid, *place, relu))
 
 
 def _by_group(w, groups):
@@ -176,12 +199,12 @@ def _by_group(w, groups):
     return np.ascontiguousarray(w.reshape(taps * depth, groups, count // groups).swapaxes(0, 1))
 
 
-def forward(x, w, b, size, stride, padding, dilation, groups):
+def forward(x, w, b, size, stride, padding, dilation, groups, relu=False):
     """As `conv.forward`."""
     y = aligned(x.shape[0], *size, w.shape[3])
     rows, columns = ([a * d - p[0] for a in range(f)] for f, d, p in zip(w.shape[:2], dilation, padding))
     weights = _by_group(w.reshape(-1, *w.shape[2:]), groups)
-    _contract(x, weights, b, y, rows, columns, stride, size, (0, 0, 1, 1))
+    _contract(x, weights, b, y, rows, columns, stride, size, (0, 0, 1, 1), relu)
     return y
 
 
@@ -234,7 +257,7 @@ def input_grad(g, w, size, stride, padding, dilation, groups):
     return dx
 
 
-def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
+def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, db=None):
     """As `conv.weight_grad`. The rows of dw are dealt out to the threads; where they are few, the pixels are,
     and the parts' sums added up."""
     channels, count = x.shape[3] // groups, g.shape[3]
@@ -243,16 +266,21 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     depth, pixels = len(runs) * length, g.size // count
     workers = max(1, min(threads.get_num_threads(), g.size * depth // threads.GRAIN))
     blocks = -(-depth // DEPTH)
-    parts = max(1, min(-(-PARTS // (groups * blocks)), g.size * depth // threads.GRAIN, pixels))
-    tasks = parts * groups * blocks
+    splits = -(-count // (groups * FILTERS))
+    parts = max(1, min(-(-PARTS // (groups * blocks * splits)), g.size * depth // threads.GRAIN, pixels))
+    tasks = parts * groups * blocks * splits
     chunks = min(workers, tasks)
     dw = np.empty((*kernel_size, channels, count), np.float32)
     sums = room_for(dw if groups == 1 else None, (parts, groups, depth, count // groups))
     patches = aligned(chunks, PIXELS, -(-depth // blocks) + LANES)
-    cotangents = aligned(chunks, PIXELS * -(-count // COLUMNS) * COLUMNS)
-    run(_weight_grad, chunks, tasks, (x, g, sums, runs, patches, cotangents), (blocks, length, *stride))
+    cotangents = aligned(chunks, PIXELS * (min(count // groups, FILTERS) + COLUMNS))
+    totals = room_for(db, (parts, count))
+    arrays = x, g, sums, runs, patches, cotangents, totals, np.ones(1, np.float32)
+    run(_weight_grad, chunks, tasks, arrays, (blocks, length, *stride, splits))
     if pixels == 0:
-        sums[...] = 0
+        sums[...] = totals[...] = 0
+    if db is not None:
+        add(totals, db)
     if groups == 1:
         return add(sums, dw)
     dw.reshape(depth, groups, count // groups)[...] = sums.sum(axis=0).swapaxes(0, 1)

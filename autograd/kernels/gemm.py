@@ -26,7 +26,7 @@ import numpy as np
 from . import threads
 from .compiling import kernel
 from .loops import _DATA, _FLOAT32, _call, _chunks, _word_at, loop
-from .packing import copy_line, copy_rows, pack_slivers, transpose_rows
+from .packing import pack_panels, pack_slivers
 from .patches import aligned
 from .simd import COLUMNS, LANES, ROWS, TAILS, integers_at, tile, tile_from
 
@@ -38,24 +38,10 @@ PARALLEL = 1 << 20  # multiply-adds from which a second thread saves more than i
 # Elements of c from which it is to begin with a cache line: a tile of rows that do touches two lines in each
 # and not three, which is 8 to 20% of the time of a large product, once c is no longer in the caches.
 ALIGN = 1 << 17
-COPY = 0.5  # the time of packing a number, in steps of one row of a tile
-
-
-@kernel()
-def _pack_panels(b, b_row, b_step, columns, depth, packed, panel):
-    """Packs b (depth, columns) into panels, `panel` apart; the last may be narrower."""
-    if b_step != 1:
-        for j in range(0, columns, COLUMNS):
-            target = packed + 4 * (j // COLUMNS) * panel
-            transpose_rows(b + 4 * j * b_step, b_step, target, COLUMNS, min(COLUMNS, columns - j), depth)
-        return
-    whole = columns // COLUMNS * COLUMNS
-    for k in range(depth):  # along the rows of b, as memory is read fastest
-        for j in range(0, whole, COLUMNS):
-            copy_line(b + 4 * (k * b_row + j), packed + 4 * (j // COLUMNS * panel + k * COLUMNS))
-    if whole < columns:
-        target = packed + 4 * (whole // COLUMNS) * panel
-        copy_rows(b + 4 * whole, b_row, target, COLUMNS, depth, columns - whole)
+# The time of packing a number, in steps of one row of a tile; and how much longer a tile takes where a is not
+# packed: as it lies, or turned around with its columns far apart, so that a step of the depth is another page
+# and the same few lines of the first cache.
+COPY, NEAR, FAR = 0.8, 1.05, 1.6
 
 
 @kernel()
@@ -111,7 +97,7 @@ def _multiply(chunk, first, last, width, at):
                 depth = min(deep, k - d)
                 w, w_panel, w_row = b + 4 * (d * b_row + j * b_step), COLUMNS, b_row
                 if pack_b:
-                    _pack_panels(w, b_row, b_step, columns, depth, packed_b, panel)
+                    pack_panels(w, b_row, b_step, columns, depth, packed_b, panel)
                     w, w_panel, w_row = packed_b, panel, COLUMNS
                 _rows(
                     a + 4 * d * a_step,
@@ -147,7 +133,7 @@ def _row_cost(rows):
     return rows // ROWS * (ROWS + 1) + (min(t for t in TAILS if t >= tail) + 2.5 if tail else 0)
 
 
-def _layout(m, n, k, parts, a_turned, b_turned):
+def _layout(m, n, parts, far, b_turned):
     """(pack_a, pack_b, down, across): what to pack, and into how many parts to cut the rows and the columns
     of c, so that the largest part takes least time. Parts pack for themselves: to pack b together and wait
     for each other, and then to fetch half of it from the other processor, was 4 to 8% slower."""
@@ -156,12 +142,12 @@ def _layout(m, n, k, parts, a_turned, b_turned):
     for down in range(parts, 0, -1):
         across = parts // down
         rows, columns = -(-m // down), -(-panels // across) * COLUMNS
-        # Copying a block of a takes as long as this many columns of products save by it.
-        pack_a = columns >= (256 if a_turned else 512)
         # A tile loads a panel's vectors for every row; from this many rows on they are worth aligning.
         pack_b = b_turned or rows >= 48
-        time = _row_cost(rows) * columns / COLUMNS + COPY * (rows * pack_a + columns * pack_b)
-        best = min(best, (time, (pack_a, pack_b, down, across)), key=lambda found: found[0])
+        for pack_a in (False, True):
+            time = _row_cost(rows) * columns / COLUMNS * (1.0 if pack_a else FAR if far else NEAR)
+            time += COPY * (rows * pack_a + columns * pack_b)
+            best = min(best, (time, (pack_a, pack_b, down, across)), key=lambda found: found[0])
     return best[1]
 
 
@@ -185,9 +171,9 @@ def _plan(a_shape, a_strides, b_shape, b_strides, biased, onto, workers):
         workers = 1
     # Many products are dealt out whole; a few are cut.
     parts = 1 if count % workers == 0 or count >= 8 * workers else workers
-    pack_a, pack_b, down, across = _layout(m, n, k, parts, a_step != 1, b_step != 1)
-    chunks = min(workers, count * down * across)
     deep = -(-k // (-(-k // DEPTH) * LANES)) * LANES  # equal steps
+    pack_a, pack_b, down, across = _layout(m, n, parts, a_step * deep > 1 << 13, b_step != 1)
+    chunks = min(workers, count * down * across)
     panel = (deep + 1) * COLUMNS  # no power of 2
     scratch = -(-min(n, BLOCK_COLUMNS) // COLUMNS) * panel * pack_b + A_SIZE * pack_a
     numbers = [m, n, k, deep, a_row, a_step, b_row, b_step, pack_a, pack_b, panel, down, across]
@@ -203,17 +189,17 @@ def _plan(a_shape, a_strides, b_shape, b_strides, biased, onto, workers):
     return shape, large, scratch * chunks + 16, chunks, count * down * across, np.array(numbers, np.int64)
 
 
-def product(a, b, bias=None, onto=None, align=True):
+def product(a, b, bias=None, onto=None):
     """a (..., m, k) b (..., k, n), the leading axes broadcast, plus bias (n,) in every row: float32 arrays of
     any strides, result (..., m, n). With `onto`, a C-contiguous array of that shape, the result is added to
-    it in place. Without `align` the result owns its memory. Raises ValueError where the shapes do not fit."""
+    it in place. Raises ValueError where the shapes do not fit."""
     biased = bias is not None
     plan = _plan(a.shape, a.strides, b.shape, b.strides, biased, onto is not None, threads.available())
     if plan is None:
-        return product(np.ascontiguousarray(a), np.ascontiguousarray(b), bias, onto, align)
+        return product(np.ascontiguousarray(a), np.ascontiguousarray(b), bias, onto)
     shape, large, room, chunks, parts, numbers = plan
     if onto is None:
-        c = aligned(*shape) if align and large else np.empty(shape, np.float32)
+        c = aligned(*shape) if large else np.empty(shape, np.float32)
     else:
         c = onto
     if biased and onto is not None:

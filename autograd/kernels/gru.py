@@ -2,35 +2,29 @@
 product with the state, as PyTorch has it, and before it, as the course has it."""
 
 import numpy as np
-from numba import prange
 
-from .compiling import kernel
+from .loops import loop, use_wide_vectors
 from .mathf import sigmoid, tanh
-from .recurrent import CONTRACT, flags, or_zeros, packed, product, run
+from .operands import floats, numbers
+from .recurrent import above, flags, lives, outputs_grad, packed, product, run
 from .threads import ready
 
 # ---- reset after the product: n = tanh(a_n + r * (U_n h + b_n))
 
 
-@kernel(fastmath=CONTRACT)
-def _after(chunk, first, last, a, h, inner, room, panels, bias, alive):
-    steps, _, width = a.shape
-    n = width // 3
+@loop
+def _after(chunk, first, last, width, at):
+    use_wide_vectors()
+    a, h, inner, room = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2)[0], floats(at, 3)[0, 0]
+    bias, alive, panels = floats(at, 4)[0, 0, 0], floats(at, 5)[0, 0], floats(at, 6)[0]
+    (steps, _, wide), n, count = a.shape, h.shape[2], last - first
     bias_r, bias_z, bias_n = bias[:n], bias[n : 2 * n], bias[2 * n :]
     for t in range(steps):
-        product(
-            h[t].ctypes.data + first * n * 4,
-            n,
-            panels,
-            room.ctypes.data + first * width * 4,
-            width,
-            width,
-            last - first,
-            0,
-        )
+        line = room.ctypes.data + first * wide * 4
+        product(h[t].ctypes.data + first * n * 4, n, panels, line, wide, wide, count, 0)
         for r in range(first, last):
             gates, from_h, before, out, kept = a[t, r], room[r], h[t, r], h[t + 1, r], inner[t, r]
-            if alive.size > 0 and alive[t, r] == 0:
+            if not lives(alive, t, r):
                 for j in range(n):
                     out[j] = before[j]
                     kept[j] = 0
@@ -49,34 +43,28 @@ def _after(chunk, first, last, a, h, inner, room, panels, bias, alive):
                 out[j] = keep * before[j] + (np.float32(1) - keep) * candidate
 
 
-@kernel(parallel=True)
-def _after_loop(chunks, rows, a, h, inner, room, panels, bias, alive):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _after(chunk, first, last, a, h, inner, room, panels, bias, alive)
-
-
-@kernel(fastmath=CONTRACT)
-def _after_grad(chunk, first, last, dz, dz_h, gates, inner, h, g, dh, panels, alive):
-    steps, _, width = dz.shape
-    n = width // 3
-    one = np.float32(1)
+@loop
+def _after_grad(chunk, first, last, width, at):
+    use_wide_vectors()
+    dz, dz_h, gates, inner = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2)[0], floats(at, 3)[0]
+    h, g, dh, panels = floats(at, 4)[0], floats(at, 5)[0], floats(at, 6)[0, 0], floats(at, 7)[0]
+    alive, reverse = floats(at, 8)[0, 0], numbers(at)[0]
+    (steps, _, wide), n, count, one = dz.shape, h.shape[2], last - first, np.float32(1)
     for t in range(steps - 1, -1, -1):
         for r in range(first, last):
             d, d_h, values = dz[t, r], dz_h[t, r], gates[t, r]
-            if alive.size > 0 and alive[t, r] == 0:
-                for j in range(width):
+            if not lives(alive, t, r):
+                for j in range(wide):
                     d[j] = 0
                     d_h[j] = 0
                 continue
             d_r, d_z, d_n = d[:n], d[n : 2 * n], d[2 * n :]
             h_r, h_z, h_n = d_h[:n], d_h[n : 2 * n], d_h[2 * n :]
             gate_r, gate_z, gate_n = values[:n], values[n : 2 * n], values[2 * n :]
-            before, seen, above, of_h = h[t, r], inner[t, r], g[t, r], dh[r]
+            before, seen, from_y, of_h = h[t, r], inner[t, r], above(g, t, r, reverse), dh[r]
             for j in range(n):
                 reset, keep, candidate = gate_r[j], gate_z[j], gate_n[j]
-                reached = of_h[j] + above[j]
+                reached = of_h[j] + from_y[j]
                 to_n = reached * (one - keep) * (one - candidate * candidate)
                 to_z = reached * (before[j] - candidate) * keep * (one - keep)
                 to_r = to_n * seen[j] * reset * (one - reset)
@@ -87,37 +75,23 @@ def _after_grad(chunk, first, last, dz, dz_h, gates, inner, h, g, dh, panels, al
                 d_r[j] = to_r
                 h_r[j] = to_r
                 of_h[j] = reached * keep
-        product(
-            dz_h[t].ctypes.data + first * width * 4,
-            width,
-            panels,
-            dh.ctypes.data + first * n * 4,
-            n,
-            n,
-            last - first,
-            1,
-        )
-
-
-@kernel(parallel=True)
-def _after_grad_loop(chunks, rows, dz, dz_h, gates, inner, h, g, dh, panels, alive):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _after_grad(chunk, first, last, dz, dz_h, gates, inner, h, g, dh, panels, alive)
+        line = dz_h[t].ctypes.data + first * wide * 4
+        product(line, wide, panels, dh.ctypes.data + first * n * 4, n, n, count, 1)
 
 
 # ---- reset before the product: n = tanh(a_n + U_n (r * h) + b_n)
 
 
-@kernel(fastmath=CONTRACT)
-def _before(chunk, first, last, a, h, inner, panels, panels_n, bias, alive):
-    steps, _, width = a.shape
-    n = width // 3
+@loop
+def _before(chunk, first, last, width, at):
+    use_wide_vectors()
+    a, h, inner, bias = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2)[0], floats(at, 3)[0, 0, 0]
+    alive, panels, panels_n = floats(at, 4)[0, 0], floats(at, 5)[0], floats(at, 6)[0]
+    (steps, _, wide), n, count = a.shape, h.shape[2], last - first
     bias_r, bias_z, bias_n = bias[:n], bias[n : 2 * n], bias[2 * n :]
     for t in range(steps):
-        row, line, count = first * n * 4, a[t].ctypes.data + first * width * 4, last - first
-        product(h[t].ctypes.data + row, n, panels, line, width, 2 * n, count, 1)
+        row, line = first * n * 4, a[t].ctypes.data + first * wide * 4
+        product(h[t].ctypes.data + row, n, panels, line, wide, 2 * n, count, 1)
         for r in range(first, last):
             gates, before, kept = a[t, r], h[t, r], inner[t, r]
             gate_r, gate_z = gates[:n], gates[n : 2 * n]
@@ -126,11 +100,11 @@ def _before(chunk, first, last, a, h, inner, panels, panels_n, bias, alive):
                 gate_z[j] = sigmoid(gate_z[j] + bias_z[j])
                 gate_r[j] = reset
                 kept[j] = reset * before[j]
-        product(inner[t].ctypes.data + row, n, panels_n, line + 2 * n * 4, width, n, count, 1)
+        product(inner[t].ctypes.data + row, n, panels_n, line + 2 * n * 4, wide, n, count, 1)
         for r in range(first, last):
             gates, before, out = a[t, r], h[t, r], h[t + 1, r]
             gate_z, gate_n = gates[n : 2 * n], gates[2 * n :]
-            if alive.size > 0 and alive[t, r] == 0:
+            if not lives(alive, t, r):
                 for j in range(n):
                     out[j] = before[j]
                 continue
@@ -140,52 +114,38 @@ def _before(chunk, first, last, a, h, inner, panels, panels_n, bias, alive):
                 out[j] = gate_z[j] * before[j] + (np.float32(1) - gate_z[j]) * candidate
 
 
-@kernel(parallel=True)
-def _before_loop(chunks, rows, a, h, inner, panels, panels_n, bias, alive):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _before(chunk, first, last, a, h, inner, panels, panels_n, bias, alive)
-
-
-@kernel(fastmath=CONTRACT)
-def _before_grad(chunk, first, last, dz, gates, h, g, dh, room, panels, panels_n, alive):
-    steps, _, width = dz.shape
-    n = width // 3
-    one = np.float32(1)
+@loop
+def _before_grad(chunk, first, last, width, at):
+    use_wide_vectors()
+    dz, gates, h, g = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2)[0], floats(at, 3)[0]
+    dh, room, alive = floats(at, 4)[0, 0], floats(at, 5)[0, 0], floats(at, 6)[0, 0]
+    panels, panels_n, reverse = floats(at, 7)[0], floats(at, 8)[0], numbers(at)[0]
+    (steps, _, wide), n, count, one = dz.shape, h.shape[2], last - first, np.float32(1)
     for t in range(steps - 1, -1, -1):
         for r in range(first, last):
             d, values = dz[t, r], gates[t, r]
-            if alive.size > 0 and alive[t, r] == 0:
-                for j in range(width):
+            if not lives(alive, t, r):
+                for j in range(wide):
                     d[j] = 0
                 continue
             d_z, d_n = d[n : 2 * n], d[2 * n :]
             gate_z, gate_n = values[n : 2 * n], values[2 * n :]
-            before, above, of_h = h[t, r], g[t, r], dh[r]
+            before, from_y, of_h = h[t, r], above(g, t, r, reverse), dh[r]
             for j in range(n):
-                keep, candidate, reached = gate_z[j], gate_n[j], of_h[j] + above[j]
+                keep, candidate, reached = gate_z[j], gate_n[j], of_h[j] + from_y[j]
                 d_n[j] = reached * (one - keep) * (one - candidate * candidate)
                 d_z[j] = reached * (before[j] - candidate) * keep * (one - keep)
                 of_h[j] = reached * keep
-        row, line, count = first * n * 4, dz[t].ctypes.data + first * width * 4, last - first
-        product(line + 2 * n * 4, width, panels_n, room.ctypes.data + row, n, n, count, 0)
+        row, line = first * n * 4, dz[t].ctypes.data + first * wide * 4
+        product(line + 2 * n * 4, wide, panels_n, room.ctypes.data + row, n, n, count, 0)
         for r in range(first, last):
-            if alive.size > 0 and alive[t, r] == 0:
+            if not lives(alive, t, r):
                 continue
             d_r, gate_r, before, back, of_h = dz[t, r, :n], gates[t, r, :n], h[t, r], room[r], dh[r]
             for j in range(n):
                 d_r[j] = back[j] * before[j] * gate_r[j] * (one - gate_r[j])
                 of_h[j] += back[j] * gate_r[j]
-        product(line, width, panels, dh.ctypes.data + row, n, n, count, 1)
-
-
-@kernel(parallel=True)
-def _before_grad_loop(chunks, rows, dz, gates, h, g, dh, room, panels, panels_n, alive):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _before_grad(chunk, first, last, dz, gates, h, g, dh, room, panels, panels_n, alive)
+        product(line, wide, panels, dh.ctypes.data + row, n, n, count, 1)
 
 
 # ---- both
@@ -199,27 +159,25 @@ def gru(a, h, U, bias, alive, reset_after):
     bias = np.zeros(3 * n, np.float32) if bias is None else ready(bias, np.float32)
     if reset_after:
         room = np.empty((m, 3 * n), np.float32)
-        arguments = lines, h, inner, room, packed(U, True), bias, flags(alive)
-        run(_after, _after_loop, m, a.size * n, *arguments)
+        run(_after, m, a.size * n, (lines, h, inner, room, bias, flags(alive), packed(U, True)))
     else:
         panels = packed(U[: 2 * n], True), packed(U[2 * n :], True)
-        run(_before, _before_loop, m, a.size * n, lines, h, inner, *panels, bias, flags(alive))
+        run(_before, m, a.size * n, (lines, h, inner, bias, flags(alive), *panels))
     return inner
 
 
-def gru_grad(gates, inner, h, g, dh, U, alive, reset_after):
-    """The cotangents of W x + b and of U h + b_h, both (T, m, 3, n), from those of the outputs, g (T, m, n),
+def gru_grad(gates, inner, h, g, dh, U, alive, reverse, reset_after):
+    """The cotangents of W x + b and of U h + b_h, both (T, m, 3, n), from those of the outputs, g (m, T, n),
     and of the last state, dh (m, n), which becomes that of the first. With the reset before they are one."""
     steps, m, _, n = gates.shape
     lines = gates.reshape(steps, m, 3 * n)
-    dz, g = np.empty_like(lines), or_zeros(g, h[1:])
+    dz, g = np.empty_like(lines), outputs_grad(g, h)
     if reset_after:
         dz_h = np.empty_like(dz)
-        arguments = dz, dz_h, lines, inner, h, g, dh, packed(U), flags(alive)
-        run(_after_grad, _after_grad_loop, m, dz.size * n, *arguments)
+        arrays = dz, dz_h, lines, inner, h, g, dh, packed(U), flags(alive)
+        run(_after_grad, m, dz.size * n, arrays, reverse)
         return dz.reshape(gates.shape), dz_h.reshape(gates.shape)
     room, panels = np.empty((m, n), np.float32), (packed(U[: 2 * n]), packed(U[2 * n :]))
-    arguments = dz, lines, h, g, dh, room, *panels, flags(alive)
-    run(_before_grad, _before_grad_loop, m, dz.size * n, *arguments)
+    run(_before_grad, m, dz.size * n, (dz, lines, h, g, dh, room, flags(alive), *panels), reverse)
     dz = dz.reshape(gates.shape)
     return dz, dz

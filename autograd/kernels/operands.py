@@ -4,6 +4,8 @@
 array k as float32 or int64, of four axes (the first ones 1 where it has fewer), and `numbers(at)` are the
 numbers."""
 
+import functools
+
 import numpy as np
 from numba import carray
 
@@ -13,9 +15,14 @@ from .loops import chunks_of, loop
 _MOST = 32  # numbers a body can be given
 
 
+@functools.lru_cache(1024)
+def _table(shapes):
+    return np.array([(1,) * (4 - len(shape)) + shape for shape in shapes], np.int64)
+
+
 def run(body, chunks, rows, arrays, numbers):
     """Runs a `loops.loop` over `range(rows)` in chunks. Arrays are C-contiguous, of at most four axes."""
-    shapes = np.array([(1,) * (4 - a.ndim) + a.shape for a in arrays], np.int64)
+    shapes = _table(tuple([a.shape for a in arrays]))
     padded = np.zeros(_MOST, np.int64)
     padded[: len(numbers)] = numbers
     body(chunks, rows, 0, shapes, padded, *arrays)

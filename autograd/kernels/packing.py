@@ -16,10 +16,10 @@ from .simd import (
     POINTER,
     ROWS,
     VECTORS,
-    _floats_at,
     _pointers,
     _Row,
     _rows_from,
+    floats_at,
 )
 
 
@@ -62,7 +62,7 @@ def pack_slivers(a, a_row, a_step, rows, depth, packed):
             for k in range(depth):
                 _copy_sliver(a + 4 * (i + k * a_step), target + 4 * k * ROWS)
         else:
-            s, t = _floats_at(a + 4 * i), _floats_at(target)
+            s, t = floats_at(a + 4 * i), floats_at(target)
             for k in range(depth):
                 for q in range(rows - i):
                     t[k * ROWS + q] = s[k * a_step + q]
@@ -76,7 +76,7 @@ def copy_rows(source, source_row, target, target_row, rows, columns):
         s, t = source + 4 * i * source_row, target + 4 * i * target_row
         for j in range(0, whole, COLUMNS):
             copy_line(s + 4 * j, t + 4 * j)
-        p, q = _floats_at(s), _floats_at(t)
+        p, q = floats_at(s), floats_at(t)
         for j in range(whole, columns):
             q[j] = p[j]
 
@@ -117,7 +117,7 @@ def transpose_rows(source, source_row, target, target_row, rows, columns):
 
     Rows of the target are written up to a multiple of LANES, with what comes to hand; where they are closer
     together, what follows overwrites that."""
-    s, t = _floats_at(source), _floats_at(target)
+    s, t = floats_at(source), floats_at(target)
     for i in range((rows - 1) // LANES * LANES, -1, -LANES):
         count = min(LANES, rows - i)
         if columns < LANES:
@@ -134,3 +134,20 @@ def transpose_rows(source, source_row, target, target_row, rows, columns):
                     target_row,
                     count,
                 )
+
+
+@kernel()
+def pack_panels(b, b_row, b_step, columns, depth, packed, panel):
+    """Packs b (depth, columns) into panels, `panel` apart; the last may be narrower."""
+    if b_step != 1:
+        for j in range(0, columns, COLUMNS):
+            target = packed + 4 * (j // COLUMNS) * panel
+            transpose_rows(b + 4 * j * b_step, b_step, target, COLUMNS, min(COLUMNS, columns - j), depth)
+        return
+    whole = columns // COLUMNS * COLUMNS
+    for k in range(depth):  # along the rows of b, as memory is read fastest
+        for j in range(0, whole, COLUMNS):
+            copy_line(b + 4 * (k * b_row + j), packed + 4 * (j // COLUMNS * panel + k * COLUMNS))
+    if whole < columns:
+        target = packed + 4 * (whole // COLUMNS) * panel
+        copy_rows(b + 4 * whole, b_row, target, COLUMNS, depth, columns - whole)

@@ -84,6 +84,15 @@ clear = _move("clear", False)
 
 
 @kernel()
+def rectify(address, row, rows, columns):
+    """The maximum with 0 of a block of `rows` x `columns` numbers whose rows are `row` apart; NaN stays."""
+    block = simd.floats_at(address)
+    for i in range(rows):
+        for j in range(columns):
+            block[i * row + j] = 0 if block[i * row + j] < 0 else block[i * row + j]
+
+
+@kernel()
 def gather(x, offset, length, runs, steps, grid, first, count, begin, end, patches):
     """patches[q, d - begin] = number d of the patch of pixel first + q in the grid (rows, columns), for d in
     begin..end; x outside the image is 0. `offset` is the first channel of the group."""

@@ -1,8 +1,8 @@
 """Pooling over channels-last images. x (N, H, W, C), y (N, OH, OW, C); the innermost loops run over
 contiguous channels, and each kernel goes once over the image.
 
-Windows come as tables, one an axis (`_windows`): padding, strides, ceil_mode and adaptive windows are all the
-same to the kernels. The gradients go by rows of the image and ask `_covers` which windows lie over a pixel.
+Windows come as tables, one an axis (`windows`): padding, strides, ceil_mode and adaptive windows are all the
+same to the kernels. The gradients go by rows of the image and ask `covers` which windows lie over a pixel.
 So nothing is zeroed before, no two threads add to one place, and a single image is as parallel as a batch.
 
 Max pooling hands out, beside each maximum, its place in the image's plane (h*W + w). With that index the
@@ -10,55 +10,21 @@ family is closed under differentiation: `gather` reads at the index, `scatter` a
 other's gradient; `max_grad` is the scatter of an index that came from windows. Average pooling and its
 gradient are each other's gradient too."""
 
-import functools
-
 import numpy as np
 from numba import prange
 
 from . import memory as memory  # large arrays come and go: keep their pages
-from .compiling import kernel
+from .compiling import REASSOCIATE, kernel
 from .threads import chunks_of, launch
+from .windows import covers, pixels, sums, windows
 
 NARROW = 32  # channels: below, a row's vectors run over pixels too
-
-
-@functools.lru_cache(256)
-def _windows(size, out, kernel, stride, pads, dilation=1, count_padding=True):
-    """The `out` windows along an axis of `size` pixels, (out, 3) int64: the first pixel inside, the end, and
-    how many pixels count. `kernel` None means adaptive: from floor(i n / out) to ceil((i + 1) n / out)."""
-    if kernel is None:
-        start = np.arange(out) * size // out
-        end = -(-np.arange(1, out + 1) * size // out)
-        return np.stack([start, end, end - start], 1)
-    start = np.arange(out) * stride - pads[0]
-    end = start + dilation * (kernel - 1) + 1
-    inside = start + -(-np.maximum(-start, 0) // dilation) * dilation
-    until = np.minimum(end, size)
-    counted = np.minimum(end, size + pads[1]) - start if count_padding else until - inside
-    return np.stack([inside, until, counted], 1)
 
 
 def _tables(size, out, kernel_size, stride, padding, dilation=(1, 1), count_padding=True):
     """The windows along rows and columns."""
     options = [size, out, kernel_size or (None, None), stride, padding, dilation]
-    return [_windows(*axis, count_padding) for axis in zip(*options, strict=True)]
-
-
-@functools.lru_cache(64)
-def _pixels(channels, dilation, *axis):
-    """The table `pixels` of `_max_narrow` for the windows along an axis."""
-    windows = _windows(*axis, dilation)
-    steps = np.maximum((windows[:, 1] - 1 - windows[:, 0]) // dilation, 0)  # to a window's last pixel
-    ahead = np.minimum(np.arange(steps.max(initial=0) + 1)[:, None], steps) * dilation
-    columns = np.repeat(windows[:, 0] + ahead, channels, axis=1)  # (kw, OW*C)
-    channel = np.tile(np.arange(channels), len(windows))
-    return np.stack([columns * channels + channel, columns]).astype(np.uint32)
-
-
-def _covers(windows, size):
-    """The windows over each of `size` pixels along an axis, (size, 2) int64: the first, and the end."""
-    pixels = np.arange(size)
-    return np.stack([np.searchsorted(windows[:, k], pixels, "right") for k in (1, 0)], 1)
+    return [windows(*axis, count_padding) for axis in zip(*options, strict=True)]
 
 
 @kernel()
@@ -281,9 +247,64 @@ def _average_grad_loop(chunks, total, g, dx, rows, columns, over_rows, over_colu
         _average_grad(chunk, first, last, g, dx, rows, columns, over_rows, over_columns)
 
 
+@kernel(fastmath=REASSOCIATE)
+def _average_narrow(chunk, first, last, a, out, spans, places, weights):
+    """Both passes of `average` for few channels, the vectors running over a whole row: a (N, R, Q), out (N,
+    I, J). Row i is the sum of rows spans[i, 0] to spans[i, 1] - 1, and in it element j that of the elements
+    places[:, j], of which those from Q on are 0; weights are of the rows and of the columns of a, and of
+    out."""
+    of_row, of_column, share_of_row, share_of_column = weights
+    count, size = a.shape[2], out.shape[2]
+    line = np.zeros(count + size, a.dtype)
+    for row in range(first, last):
+        n, i = row // out.shape[1], row % out.shape[1]
+        for q in range(count):
+            line[q] = 0
+        for r in range(spans[i, 0], spans[i, 1]):
+            values, weight = a[n, r], of_row[r]
+            for q in range(count):
+                line[q] += values[q] * weight
+        for q in range(count):
+            line[q] *= of_column[q]
+        total, share = out[n, i], share_of_row[i]
+        for j in range(size):
+            total[j] = 0
+        for k in range(len(places)):
+            at = places[k]
+            for j in range(size):
+                total[j] += line[at[j]]
+        for j in range(size):
+            total[j] *= share * share_of_column[j]
+
+
+@kernel(parallel=True)
+def _average_narrow_loop(chunks, total, a, out, spans, places, weights):
+    for i in prange(chunks):
+        chunk = np.int64(i)
+        first, last = chunk * total // chunks, (chunk + 1) * total // chunks
+        _average_narrow(chunk, first, last, a, out, spans, places, weights)
+
+
+def _averaged(backward, a, out, size, windows_of, kernel_size, stride, padding, count_padding):
+    """Launches `_average_narrow` for images of this size and so many windows."""
+    axes = tuple(zip(size, windows_of, kernel_size or (None, None), stride, padding, strict=True))
+    tables = sums(backward, a.dtype, a.shape[3], axes, count_padding)
+    flat = [t.reshape(*t.shape[:2], -1) for t in (a, out)]
+    total = out.shape[0] * out.shape[1]
+    launch(
+        _average_narrow,
+        _average_narrow_loop,
+        chunks_of(total, 2 * max(a.size, out.size)),
+        total,
+        *flat,
+        *tables,
+    )
+    return out
+
+
 def _work(pixels, tables):
     """The sums or comparisons that pooling to so many pixels and channels takes."""
-    return int(pixels * np.prod([(windows[:, 1] - windows[:, 0]).max(initial=1) for windows in tables]))
+    return int(pixels * np.prod([(w[:, 1] - w[:, 0]).max(initial=1) for w in tables]))
 
 
 def max_forward(x, size, kernel_size, stride, padding, dilation=(1, 1)):
@@ -297,9 +318,9 @@ def max_forward(x, size, kernel_size, stride, padding, dilation=(1, 1)):
     chunks = chunks_of(total, _work(y.size, tables))
     if y.size and x.shape[3] < NARROW:
         axis = x.shape[2], size[1], (kernel_size or (None, None))[1], stride[1], padding[1]
-        pixels = _pixels(x.shape[3], dilation[1], *axis)
+        table = pixels(x.shape[3], dilation[1], *axis)
         flat = [a.reshape(*a.shape[:2], -1) for a in (x, y, index)]
-        arrays = *flat, tables[0], x.shape[2], dilation[0], pixels
+        arrays = *flat, tables[0], x.shape[2], dilation[0], table
         launch(_max_narrow, _max_narrow_loop, chunks, total, *arrays)
     else:
         launch(_max, _max_loop, chunks, total, x, y, index, *tables, dilation)
@@ -318,7 +339,7 @@ def max_grad(g, index, size, kernel_size, stride, padding, dilation=(1, 1)):
         launch(_max_grad_by_image, _max_grad_by_image_loop, chunks_of(images, 2 * dx.size), images, *arrays)
         return dx
     tables = _tables(size, g.shape[1:3], kernel_size, stride, padding, dilation)
-    over = [_covers(windows, n) for windows, n in zip(tables, size, strict=True)]
+    over = [covers(w, n) for w, n in zip(tables, size, strict=True)]
     total = dx.shape[0] * dx.shape[1]
     launch(_max_grad, _max_grad_loop, chunks_of(total, _work(g.size, tables)), total, g, index, dx, *over)
     return dx
@@ -352,6 +373,8 @@ def average(x, size, kernel_size, stride, padding, count_padding):
     """x (N, H, W, C) -> means (N, *size, C), over all pixels of a window with `count_padding`, else over
     those in the image. `kernel_size` None pools adaptively."""
     y = np.empty((x.shape[0], *size, x.shape[3]), x.dtype)
+    if y.size and x.shape[3] < NARROW:
+        return _averaged(False, x, y, x.shape[1:3], size, kernel_size, stride, padding, count_padding)
     tables = _tables(x.shape[1:3], size, kernel_size, stride, padding, count_padding=count_padding)
     total = y.shape[0] * y.shape[1]
     launch(_average, _average_loop, chunks_of(total, _work(y.size, tables)), total, x, y, *tables)
@@ -361,8 +384,10 @@ def average(x, size, kernel_size, stride, padding, count_padding):
 def average_grad(g, size, kernel_size, stride, padding, count_padding):
     """The cotangent of x (N, *size, C) from that of the means, g (N, OH, OW, C)."""
     dx = np.empty((g.shape[0], *size, g.shape[3]), g.dtype)
+    if dx.size and g.shape[3] < NARROW:
+        return _averaged(True, g, dx, size, g.shape[1:3], kernel_size, stride, padding, count_padding)
     tables = _tables(size, g.shape[1:3], kernel_size, stride, padding, count_padding=count_padding)
-    over = [_covers(windows, n) for windows, n in zip(tables, size, strict=True)]
+    over = [covers(w, n) for w, n in zip(tables, size, strict=True)]
     total = dx.shape[0] * dx.shape[1]
     chunks = chunks_of(total, _work(g.size, tables))
     launch(_average_grad, _average_grad_loop, chunks, total, g, dx, *tables, *over)

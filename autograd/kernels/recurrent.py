@@ -4,39 +4,38 @@ One sequence does not wait for another, so a thread takes some of them through a
 steps have in common, the product with the input, is one GEMM before the loop and one behind it. In a step the
 product with the state is added to that by the microkernel, and all gates of a sequence are one pass.
 
-Time comes first, in the order of the steps: gates a (T, m, k, n), states h and c (T + 1, m, n). `alive`
-(T, m) is 0 where a sequence has no such step, and then its state stays; it is empty where all have all.
+Time comes first, in the order of the steps: gates a (T, m, k n), states h and c (T + 1, m, n). `alive`
+(T, m) is 0 where a sequence has no such step, and then its state stays; it is empty where all have all. Only
+the cotangents of the outputs, g (m, T, n), are as the layer's user has them: `reverse` tells their order.
 """
 
 import numpy as np
-from numba import prange
 
+from . import operands
 from .compiling import kernel
+from .loops import chunks_of, loop, use_wide_vectors
 from .mathf import maximum, sigmoid, tanh
+from .operands import floats, numbers
+from .packing import pack_panels
 from .patches import aligned
 from .simd import COLUMNS, ROWS, tile
-from .threads import chunks_of, get_num_threads, launch, ready
+from .threads import get_num_threads, ready
 
-CONTRACT = {"contract"}
 NOBODY = np.empty((0, 0), np.float32)
 
 
 @kernel()
 def _pack(w, transposed, panels):
-    for p in range(len(panels)):
-        for block in range(0, panels.shape[1], 16):  # a cache line at a time where w is transposed
-            for k in range(COLUMNS):
-                column = p * COLUMNS + k
-                for d in range(block, min(block + 16, panels.shape[1])):
-                    if transposed:
-                        panels[p, d, k] = w[column, d] if column < w.shape[0] else np.float32(0)
-                    else:
-                        panels[p, d, k] = w[d, column] if column < w.shape[1] else np.float32(0)
+    (depth, width), row = w.shape, w.shape[1]
+    if transposed:
+        depth, width = width, depth
+    b_row, b_step = (1, row) if transposed else (row, 1)
+    pack_panels(w.ctypes.data, b_row, b_step, width, depth, panels.ctypes.data, depth * COLUMNS)
 
 
 def packed(w, transposed=False):
     """w (depth, width), or its transpose, as `product` takes it: panels of COLUMNS columns, (count, depth,
-    COLUMNS), 0 beyond its width."""
+    COLUMNS)."""
     depth, width = w.shape[::-1] if transposed else w.shape
     panels = aligned(-(-width // COLUMNS), depth, COLUMNS)
     _pack(ready(w, np.float32), transposed, panels)
@@ -49,32 +48,35 @@ def product(x, x_row, panels, y, y_row, width, rows, accumulate):
     depth = panels.shape[1]
     blocks = (rows + ROWS - 1) // ROWS
     for p in range(len(panels)):
+        w, columns = panels.ctypes.data + 4 * p * depth * COLUMNS, min(COLUMNS, width - p * COLUMNS)
         for block in range(blocks):
             first, last = rows * block // blocks, rows * (block + 1) // blocks
-            tile(
-                x + first * x_row * 4,
-                x_row,
-                1,
-                panels.ctypes.data + p * depth * COLUMNS * 4,
-                COLUMNS,
-                depth,
-                y + (first * y_row + p * COLUMNS) * 4,
-                y_row,
-                last - first,
-                min(COLUMNS, width - p * COLUMNS),
-                accumulate,
-            )
+            u, v = x + 4 * first * x_row, y + 4 * (first * y_row + p * COLUMNS)
+            tile(u, x_row, 1, w, COLUMNS, depth, v, y_row, last - first, columns, accumulate)
 
 
-def run(body, loop, m, operations, *arguments):
-    """Launches a kernel over m sequences, as many chunks as threads: each reads all weights in every step.
+@kernel(forceinline=True)
+def lives(alive, t, r):
+    """Whether sequence r has step t."""
+    return alive.size == 0 or alive[t, r] != 0
+
+
+@kernel(forceinline=True)
+def above(g, t, r, reverse):
+    """The cotangent of the output of step t."""
+    return g[r, g.shape[1] - 1 - t] if reverse else g[r, t]
+
+
+def run(body, m, operations, arrays, *more):
+    """Runs a kernel over m sequences, as many chunks as threads: each reads all weights in every step.
     Rows are sums of their own, so their number changes no bit."""
-    launch(body, loop, min(chunks_of(m, operations), get_num_threads()), m, *arguments)
+    operands.run(body, min(chunks_of(m, operations), get_num_threads()), m, arrays, more)
 
 
-def or_zeros(g, like):
+def outputs_grad(g, states):
     """Cotangents of the outputs as kernels take them; there are none where only the last state was used."""
-    return np.zeros_like(like) if g is None else ready(g, np.float32)
+    steps, m, n = states.shape
+    return np.zeros((m, steps - 1, n), np.float32) if g is None else ready(g, np.float32)
 
 
 def flags(alive):
@@ -85,15 +87,17 @@ def flags(alive):
 # ---- the plain unit
 
 
-@kernel(fastmath=CONTRACT)
-def _rnn(chunk, first, last, a, h, panels, alive, rectify):
-    steps, _, n = a.shape
+@loop
+def _rnn(chunk, first, last, width, at):
+    use_wide_vectors()
+    a, h, panels, alive = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2)[0], floats(at, 3)[0, 0]
+    rectify, (steps, _, n) = numbers(at)[0], a.shape
     for t in range(steps):
         row = first * n * 4
         product(h[t].ctypes.data + row, n, panels, a[t].ctypes.data + row, n, n, last - first, 1)
         for r in range(first, last):
             z, before, after = a[t, r], h[t, r], h[t + 1, r]
-            if alive.size > 0 and alive[t, r] == 0:
+            if not lives(alive, t, r):
                 for j in range(n):
                     after[j] = before[j]
             elif rectify:
@@ -104,91 +108,61 @@ def _rnn(chunk, first, last, a, h, panels, alive, rectify):
                     after[j] = tanh(z[j])
 
 
-@kernel(parallel=True)
-def _rnn_loop(chunks, rows, a, h, panels, alive, rectify):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _rnn(chunk, first, last, a, h, panels, alive, rectify)
-
-
 def rnn(a, h, U, alive, rectify):
     """Fills h[1:] from h[0] and the products with the input a (T, m, n), which are overwritten."""
-    steps, m, n = a.shape
-    run(_rnn, _rnn_loop, m, a.size * n, a, h, packed(U, True), flags(alive), rectify)
+    run(_rnn, a.shape[1], a.size * len(U), (a, h, packed(U, True), flags(alive)), rectify)
 
 
-@kernel(fastmath=CONTRACT)
-def _rnn_grad(chunk, first, last, dz, h, g, dh, panels, alive, rectify):
+@loop
+def _rnn_grad(chunk, first, last, width, at):
+    use_wide_vectors()
+    dz, h, g, dh = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2)[0], floats(at, 3)[0, 0]
+    panels, alive = floats(at, 4)[0], floats(at, 5)[0, 0]
+    reverse, rectify = numbers(at)[0], numbers(at)[1]
     steps, _, n = dz.shape
     for t in range(steps - 1, -1, -1):
         for r in range(first, last):
-            d, y, above, below = dz[t, r], h[t + 1, r], g[t, r], dh[r]
-            if alive.size > 0 and alive[t, r] == 0:
+            d, y, from_y, below = dz[t, r], h[t + 1, r], above(g, t, r, reverse), dh[r]
+            if not lives(alive, t, r):
                 for j in range(n):
                     d[j] = 0
+            elif rectify:
+                for j in range(n):
+                    d[j] = below[j] + from_y[j] if y[j] > 0 else np.float32(0)
+                    below[j] = 0
             else:
                 for j in range(n):
-                    slope = np.float32(1) - y[j] * y[j]
-                    if rectify:
-                        slope = np.float32(1) if y[j] > 0 else np.float32(0)
-                    d[j] = (below[j] + above[j]) * slope
+                    d[j] = (below[j] + from_y[j]) * (np.float32(1) - y[j] * y[j])
                     below[j] = 0
         row = first * n * 4
         product(dz[t].ctypes.data + row, n, panels, dh.ctypes.data + row, n, n, last - first, 1)
 
 
-@kernel(parallel=True)
-def _rnn_grad_loop(chunks, rows, dz, h, g, dh, panels, alive, rectify):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _rnn_grad(chunk, first, last, dz, h, g, dh, panels, alive, rectify)
-
-
-def rnn_grad(h, g, dh, U, alive, rectify):
-    """The cotangents of the maps, (T, m, n), from those of the outputs, g (T, m, n), and of the last state,
+def rnn_grad(h, g, dh, U, alive, reverse, rectify):
+    """The cotangents of the maps, (T, m, n), from those of the outputs, g (m, T, n), and of the last state,
     dh (m, n), which becomes that of the first."""
     dz = np.empty_like(h[1:])
-    steps, m, n = dz.shape
-    run(
-        _rnn_grad,
-        _rnn_grad_loop,
-        m,
-        dz.size * n,
-        dz,
-        h,
-        or_zeros(g, dz),
-        dh,
-        packed(U),
-        flags(alive),
-        rectify,
-    )
+    arrays = dz, h, outputs_grad(g, h), dh, packed(U), flags(alive)
+    run(_rnn_grad, dz.shape[1], dz.size * len(U), arrays, reverse, rectify)
     return dz
 
 
 # ---- long short-term memory
 
 
-@kernel(fastmath=CONTRACT)
-def _lstm(chunk, first, last, a, h, c, panels, peephole, alive):
-    steps, _, width = a.shape
-    n = width // 4
+@loop
+def _lstm(chunk, first, last, width, at):
+    use_wide_vectors()
+    a, h, c, panels = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2)[0], floats(at, 3)[0]
+    peephole, alive = floats(at, 4)[0, 0], floats(at, 5)[0, 0]
     see_i, see_f, see_o = peephole[0], peephole[1], peephole[2]
+    (steps, _, wide), n, count = a.shape, c.shape[2], last - first
     for t in range(steps):
-        product(
-            h[t].ctypes.data + first * n * 4,
-            n,
-            panels,
-            a[t].ctypes.data + first * width * 4,
-            width,
-            width,
-            last - first,
-            1,
-        )
+        line = a[t].ctypes.data + first * wide * 4
+        product(h[t].ctypes.data + first * n * 4, n, panels, line, wide, wide, count, 1)
         for r in range(first, last):
             gates, before, after, out = a[t, r], c[t, r], c[t + 1, r], h[t + 1, r]
-            if alive.size > 0 and alive[t, r] == 0:
+            if not lives(alive, t, r):
                 for j in range(n):
                     after[j] = before[j]
                 for j in range(n):
@@ -209,14 +183,6 @@ def _lstm(chunk, first, last, a, h, c, panels, peephole, alive):
                 out[j] = o * tanh(cell)
 
 
-@kernel(parallel=True)
-def _lstm_loop(chunks, rows, a, h, c, panels, peephole, alive):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _lstm(chunk, first, last, a, h, c, panels, peephole, alive)
-
-
 def _peephole(peephole, n):
     return np.zeros((3, n), np.float32) if peephole is None else ready(peephole, np.float32)
 
@@ -226,34 +192,31 @@ def lstm(a, h, c, U, peephole, alive):
     gates i, f, g, o."""
     _, m, n = c.shape
     lines = a.reshape(*a.shape[:2], 4 * n)
-    arguments = lines, h, c, packed(U, True), _peephole(peephole, n), flags(alive)
-    run(_lstm, _lstm_loop, m, a.size * n, *arguments)
+    run(_lstm, m, a.size * n, (lines, h, c, packed(U, True), _peephole(peephole, n), flags(alive)))
 
 
-@kernel(fastmath=CONTRACT)
-def _lstm_grad(chunk, first, last, dz, gates, c, g, dh, dc, panels, peephole, alive):
-    steps, _, width = dz.shape
-    n = width // 4
-    one = np.float32(1)
+@loop
+def _lstm_grad(chunk, first, last, width, at):
+    use_wide_vectors()
+    dz, gates, c, g = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2)[0], floats(at, 3)[0]
+    dh, dc, panels = floats(at, 4)[0, 0], floats(at, 5)[0, 0], floats(at, 6)[0]
+    peephole, alive, reverse = floats(at, 7)[0, 0], floats(at, 8)[0, 0], numbers(at)[0]
     see_i, see_f, see_o = peephole[0], peephole[1], peephole[2]
+    (steps, _, wide), n, count, one = dz.shape, c.shape[2], last - first, np.float32(1)
     for t in range(steps - 1, -1, -1):
         for r in range(first, last):
             d, values = dz[t, r], gates[t, r]
-            if alive.size > 0 and alive[t, r] == 0:
-                for j in range(width):
+            if not lives(alive, t, r):
+                for j in range(wide):
                     d[j] = 0
                 continue
             d_i, d_f, d_g, d_o = d[:n], d[n : 2 * n], d[2 * n : 3 * n], d[3 * n :]
-            gate_i, gate_f, gate_g, gate_o = (
-                values[:n],
-                values[n : 2 * n],
-                values[2 * n : 3 * n],
-                values[3 * n :],
-            )
-            before, after, above, of_h, of_c = c[t, r], c[t + 1, r], g[t, r], dh[r], dc[r]
+            gate_i, gate_f, gate_g = values[:n], values[n : 2 * n], values[2 * n : 3 * n]
+            gate_o, from_y, of_h, of_c = values[3 * n :], above(g, t, r, reverse), dh[r], dc[r]
+            before, after = c[t, r], c[t + 1, r]
             for j in range(n):
                 i, f, candidate, o = gate_i[j], gate_f[j], gate_g[j], gate_o[j]
-                cell, reached = tanh(after[j]), of_h[j] + above[j]
+                cell, reached = tanh(after[j]), of_h[j] + from_y[j]
                 to_o = reached * cell * o * (one - o)
                 total = of_c[j] + reached * o * (one - cell * cell) + see_o[j] * to_o
                 to_i = total * candidate * i * (one - i)
@@ -264,32 +227,16 @@ def _lstm_grad(chunk, first, last, dz, gates, c, g, dh, dc, panels, peephole, al
                 d_o[j] = to_o
                 of_c[j] = total * f + see_i[j] * to_i + see_f[j] * to_f
                 of_h[j] = 0
-        product(
-            dz[t].ctypes.data + first * width * 4,
-            width,
-            panels,
-            dh.ctypes.data + first * n * 4,
-            n,
-            n,
-            last - first,
-            1,
-        )
+        line = dz[t].ctypes.data + first * wide * 4
+        product(line, wide, panels, dh.ctypes.data + first * n * 4, n, n, count, 1)
 
 
-@kernel(parallel=True)
-def _lstm_grad_loop(chunks, rows, dz, gates, c, g, dh, dc, panels, peephole, alive):
-    for i in prange(chunks):
-        chunk = np.int64(i)
-        first, last = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        _lstm_grad(chunk, first, last, dz, gates, c, g, dh, dc, panels, peephole, alive)
-
-
-def lstm_grad(gates, c, g, dh, dc, U, peephole, alive):
-    """The cotangents of the maps, (T, m, 4, n), from those of the outputs, g (T, m, n), and of the last
+def lstm_grad(gates, c, g, dh, dc, U, peephole, alive, reverse):
+    """The cotangents of the maps, (T, m, 4, n), from those of the outputs, g (m, T, n), and of the last
     states, dh and dc (m, n), which become those of the first."""
     _, m, n = c.shape
     lines = gates.reshape(*gates.shape[:2], 4 * n)
     dz = np.empty_like(lines)
-    rest = packed(U), _peephole(peephole, n), flags(alive)
-    run(_lstm_grad, _lstm_grad_loop, m, dz.size * n, dz, lines, c, or_zeros(g, c[1:]), dh, dc, *rest)
+    rest = outputs_grad(g, c), dh, dc, packed(U), _peephole(peephole, n), flags(alive)
+    run(_lstm_grad, m, dz.size * n, (dz, lines, c, *rest), reverse)
     return dz.reshape(gates.shape)

@@ -23,7 +23,8 @@ ARGUMENTS = [POINTER, I64, I64.as_pointer(), I64, POINTER, POINTER, POINTER, I64
 FEW = ROWS // 2 + 1
 # Rows of a tile, by its vectors. LLVM gathers what a step loads before it sums, so that with more than one
 # vector ROWS rows of sums would not stay in registers.
-HEIGHTS = [(1, FEW), (1, ROWS)] + [(vectors, FEW) for vectors in range(2, VECTORS + 1)]
+HEIGHTS = [(1, rows) for rows in (*range(FEW, ROWS, 2), ROWS)]
+HEIGHTS += [(vectors, FEW) for vectors in range(2, VECTORS + 1)]
 
 
 def _variant(module, rows, vectors):
@@ -113,7 +114,7 @@ def _whole_at(typingctx, address):
 
 @kernel()
 def _plain_tile(x, x_row, offsets, depth, w, start, y, y_row, rows, columns):
-    x, w, start, y = simd._floats_at(x), simd._floats_at(w), simd._floats_at(start), simd._floats_at(y)
+    x, w, start, y = simd.floats_at(x), simd.floats_at(w), simd.floats_at(start), simd.floats_at(y)
     offsets = _whole_at(offsets)
     for i in range(rows):
         for v in range(columns):

@@ -282,7 +282,7 @@ def _vector_tile(typingctx, x, x_row, x_step, w, w_row, depth, y, y_row, rows, c
 
 
 @intrinsic
-def _floats_at(typingctx, address):
+def floats_at(typingctx, address):
     """A byte address as a pointer to float32, to be indexed."""
 
     def codegen(context, b, signature, arguments):
@@ -304,7 +304,7 @@ def integers_at(typingctx, address):
 
 @kernel()
 def _plain_tile_from(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row):
-    x, w, y, begin = _floats_at(x), _floats_at(w), _floats_at(y), _floats_at(start)
+    x, w, y, begin = floats_at(x), floats_at(w), floats_at(y), floats_at(start)
     for i in range(rows):
         for v in range(columns):
             y[i * y_row + v] = begin[i * start_row + v] if start != 0 else numba.float32(0)

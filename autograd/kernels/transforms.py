@@ -88,25 +88,31 @@ class _Vector:
         return _Vector(self.b, self.b.fmul(self.value, factor, flags=("contract",)))
 
 
-def _transform(points, size, biased=False):
+def _transform(points, size, final=False):
     """An intrinsic that applies `points` to the columns and then the rows of a tile of size x size pixels.
 
-    transform(source, source_offsets, target, target_offsets, bias, channels), all of them addresses but the
-    last: pixel t is at source + 4 * source_offsets[t], and has `channels` >= LANES channels, so the last
-    vector of them may overlap the one before it. The bias is read, and added to every result, if `biased`."""
+    transform(source, source_offsets, target, target_offsets, channels), all of them addresses but the last:
+    pixel t is at source + 4 * source_offsets[t], and has `channels` >= LANES channels, so the last vector of
+    them may overlap the one before it. A `final` one takes (..., channels, bias, relu): the bias, an address,
+    is added to every result, and negative results become 0 unless relu is 0."""
     name = f"ngrad_{points.__name__}_{simd.NAME}"
+    kinds = [simd.I64] * (7 if final else 5)
 
     def define(module):
-        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [simd.I64] * 6), name)
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
         function.linkage = "linkonce_odr"
         function.attributes.add("noinline")
         function.attributes.add("nounwind")
-        source, source_offsets, target, target_offsets, bias, channels = function.args
+        source, source_offsets, target, target_offsets, channels, *others = function.args
         entry, loop, done = (function.append_basic_block(s) for s in ("entry", "loop", "done"))
         b = ir.IRBuilder(entry)
         whole = lambda n: ir.Constant(simd.I64, n)
         tables = {o: b.inttoptr(o, simd.I64.as_pointer()) for o in (source_offsets, target_offsets)}
         last = b.sub(channels, whole(LANES))
+        if final:
+            bias, relu = others
+            lowest = [ir.Constant(simd.VECTOR, [value] * LANES) for value in (0.0, float("-inf"))]
+            lowest = b.select(b.icmp_signed("!=", relu, whole(0)), *lowest)
         b.branch(loop)
 
         b.position_at_end(loop)
@@ -124,9 +130,10 @@ def _transform(points, size, biased=False):
             places = [pixel(source, source_offsets, i * size + j) for i in range(size)]
             columns.append(points([_Vector(b, b.load(p, align=4)) for p in places]))
         results = [value for row in zip(*columns, strict=True) for value in points(row)]
-        if biased:
+        if final:
             added = _Vector(b, b.load(vector_at(bias, here), align=4))
-            results = [value + added for value in results]
+            results = [(value + added).value for value in results]
+            results = [_Vector(b, b.select(b.fcmp_ordered(">", lowest, v), lowest, v)) for v in results]
         for t, result in enumerate(results):
             b.store(result.value, pixel(target, target_offsets, t), align=4)
         after = b.add(k, whole(LANES))
@@ -137,19 +144,22 @@ def _transform(points, size, biased=False):
         b.ret_void()
         return function
 
-    def transform(typingctx, source, source_offsets, target, target_offsets, bias, channels):
-        def codegen(context, b, signature, arguments):
-            b.call(b.module.globals.get(name) or define(b.module), arguments)
-            return context.get_dummy_value()
+    def codegen(context, b, signature, arguments):
+        b.call(b.module.globals.get(name) or define(b.module), arguments)
+        return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 6), codegen
+    def transform(typingctx, source, source_offsets, target, target_offsets, channels):
+        return types.void(*[types.intp] * 5), codegen
 
-    return intrinsic(transform)
+    def transform_and_finish(typingctx, source, source_offsets, target, target_offsets, channels, bias, relu):
+        return types.void(*[types.intp] * 7), codegen
+
+    return intrinsic(transform_and_finish if final else transform)
 
 
 transform_input = _transform(input_points, 6)
-transform_output_4 = _transform(four_outputs, 6, biased=True)
-transform_output_2 = _transform(two_outputs, 6, biased=True)
+transform_output_4 = _transform(four_outputs, 6, final=True)
+transform_output_2 = _transform(two_outputs, 6, final=True)
 transform_cotangent_4 = _transform(four_cotangents, 4)
 transform_cotangent_2 = _transform(two_cotangents, 2)
 transform_filter_3 = _transform(three_taps, 3)

@@ -9,6 +9,7 @@ import inspect
 import textwrap
 from functools import cached_property
 from hashlib import sha256
+from itertools import accumulate
 
 import numpy as np
 from llvmlite import ir
@@ -70,7 +71,6 @@ class Update:
         if changed:
             numbers = ("_sign", "_decay", "_shrink", *numbers)
             read = read.replace("w[i], g[i]", "_shrink * w[i], _sign * g[i] + _decay * w[i]")
-        count, table = len(self.arrays), len(numbers)
         own = "".join(f", {n}" for n in self.numbers)
         lines = [
             f'"""Generated from {self.function.__module__}.{self.function.__name__}."""',
@@ -85,9 +85,17 @@ class Update:
             f"        {', '.join(f'{a}[i]' for a in self.written)} = element({read}{own})",
             "",
             "",
+            *self.loop_source(len(numbers)),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def loop_source(self, numbers) -> list[str]:
+        """The lines of the loop over all parameters, of a rule with so many numbers."""
+        arrays, count = ", ".join(self.arrays), len(self.arrays)
+        return [
             "def loop(chunk, first, last, tensors, at):",
             "    starts = carray(at[0], (tensors + 1,), int64)",
-            f"    numbers = carray(at[1], ({table},), float32)",
+            f"    numbers = carray(at[1], ({numbers},), float32)",
             f"    objects = carray(at[2], (tensors * {count},), int64)",
             "    for t in range(tensors):",
             "        low = max(first, starts[t]) - starts[t]",
@@ -99,7 +107,9 @@ class Update:
             ],
             f"            segment(n, {arrays}, numbers)",
         ]
-        return "\n".join(lines) + "\n"
+
+    scope = {"__name__": __name__, "carray": carray, "elements": _elements, "mathf": mathf}
+    scope |= {"float32": np.float32, "int64": np.int64}
 
     def compile(self, changed) -> Loop:
         """The loop, compiled when it first runs."""
@@ -109,8 +119,7 @@ class Update:
             source = source.replace(f"{name}(", f"{name}_{key}(")
         path = FOLDER / f"update_{key}.py"
         _write_once(path, source)
-        scope = {"__name__": __name__, "carray": carray, "elements": _elements, "mathf": mathf}
-        scope |= {"float32": np.float32, "int64": np.int64}
+        scope = dict(self.scope)
         exec(compile(source, str(path), "exec"), scope)
         for name in (f"element_{key}", f"segment_{key}"):
             scope[name] = kernel(forceinline=True, fastmath=REASSOCIATE)(scope[name])
@@ -130,20 +139,22 @@ class Update:
         """Runs over `rows`, a list of one tuple of arrays for each parameter: C-contiguous, float32, of one
         shape, and no two of them sharing memory."""
         starts, total = _starts(rows)
-        if change == UNCHANGED:
-            body = self.plain
-        else:
-            body, numbers = self.changed, (*change, *numbers)
+        body, numbers = self.chosen(numbers, change)
         # By elements, not by operations: to wake a worker takes as long as 30,000 of them.
         chunks = chunks_of(total, 2 * total)
-        body(chunks, total, len(rows), starts, np.array(numbers, np.float32), _objects(rows))
+        body(chunks, total, len(rows), starts, numbers, _objects(rows))
+
+    def chosen(self, numbers, change):
+        """The loop for these numbers, and the array of them that it takes."""
+        if change == UNCHANGED:
+            return self.plain, np.array(numbers, np.float32)
+        return self.changed, np.array((*change, *numbers), np.float32)
 
 
 def _starts(rows):
     """Where each row's elements begin when all are counted through, and their number."""
-    starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([row[0].size for row in rows], out=starts[1:])
-    return starts, int(starts[-1])
+    starts = [0, *accumulate(row[0].size for row in rows)]
+    return np.array(starts, np.int64), starts[-1]
 
 
 def _objects(rows):

@@ -44,6 +44,7 @@ PARTS = 8  # sums of the weight gradient taken apart, a number of the shape, so 
 L2 = 7 << 17  # bytes for the transformed inputs and outputs of a block of tiles
 WEIGHTS = 18 << 17  # bytes for the transformed filters of a group
 DEEP = 128  # channels of them at a time
+ONES = 7  # the element of a transformed cotangent that is its sum
 MANY = 128  # tiles a block at most where filters are transformed again for each
 
 
@@ -105,6 +106,7 @@ def _forward(chunk, first, last, width, at):
     deep = number[6]
     broad = number[7]
     turned = number[8]
+    relu = number[9]
     V, M, U, filters_of = V_of[chunk], M_of[chunk], U_of[chunk], copy_of[chunk]
     offsets = offsets_of[chunk]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
@@ -144,7 +146,7 @@ def _forward(chunk, first, last, width, at):
                 table = inside_x if inside else here_x
                 to = V.ctypes.data + q * stride * 4
                 source = x.ctypes.data + base * 4
-                transform_input(source, table.ctypes.data, to, to_V.ctypes.data, 0, channels)
+                transform_input(source, table.ctypes.data, to, to_V.ctypes.data, channels)
         for c0 in range(0, channels, deep):
             c1 = min(c0 + deep, channels)
             if group != held_group or channels > deep:
@@ -158,9 +160,9 @@ def _forward(chunk, first, last, width, at):
                         to = U.ctypes.data + (k // COLUMNS * deep + c) * COLUMNS * 4
                         lanes = min(COLUMNS, (k1 - k0 - k + LANES - 1) // LANES * LANES)
                         if side == 4:
-                            transform_filter_3(here, from_w.ctypes.data, to, to_U.ctypes.data, 0, lanes)
+                            transform_filter_3(here, from_w.ctypes.data, to, to_U.ctypes.data, lanes)
                         else:
-                            transform_filter_5(here, from_w.ctypes.data, to, to_U.ctypes.data, 0, lanes)
+                            transform_filter_5(here, from_w.ctypes.data, to, to_U.ctypes.data, lanes)
             for e in range(36):
                 for k in range(0, k1 - k0, COLUMNS):
                     weights = U.ctypes.data + (to_U[e] + k // COLUMNS * deep * COLUMNS) * 4
@@ -189,16 +191,16 @@ def _forward(chunk, first, last, width, at):
             source, to = M.ctypes.data + q * M.shape[2] * 4, y.ctypes.data + (base + k0) * 4
             added = bias.ctypes.data + k0 * 4
             if side == 4:
-                transform_output_4(source, from_M.ctypes.data, to, table.ctypes.data, added, k1 - k0)
+                transform_output_4(source, from_M.ctypes.data, to, table.ctypes.data, k1 - k0, added, relu)
             else:
-                transform_output_2(source, from_M.ctypes.data, to, table.ctypes.data, added, k1 - k0)
+                transform_output_2(source, from_M.ctypes.data, to, table.ctypes.data, k1 - k0, added, relu)
 
 
 def _tiles_of(images, size, side):
     return images * -(-size[0] // side) * -(-size[1] // side)
 
 
-def _convolve(x, w, b, y, top, left, turned):
+def _convolve(x, w, b, y, top, left, turned, relu):
     """Fills y with the convolution of x (N, H, W, C) with w (f, f, C, K), from `top` rows above and `left`
     columns before the image on. If `turned`, w is (f, f, K, C), and its taps are turned around."""
     f, channels, count = w.shape[0], x.shape[3], y.shape[3]
@@ -220,42 +222,45 @@ def _convolve(x, w, b, y, top, left, turned):
     most = min(most, -(-tiles // workers) if groups < workers else tiles)
     blocks = -(-tiles // most)
     chunks = min(workers, blocks * groups)
-    panels = (broad + LANES - 1) // COLUMNS + 1
+    widest = max(broad, count - broad * (groups - 1))  # the last group has what is left
+    panels = -(-widest // COLUMNS)
     V = aligned(chunks, 36, most, stride)
-    M = aligned(chunks, 36, most, min(broad + LANES, count))
+    M = aligned(chunks, 36, most, widest)
     U = aligned(chunks, 36, panels * deep + 1, COLUMNS)
     copied = (
-        aligned(chunks, f * f, deep, broad + LANES) if turned or count % LANES else aligned(chunks, 1, 1, 1)
+        aligned(chunks, f * f, deep, widest + LANES) if turned or count % LANES else aligned(chunks, 1, 1, 1)
     )
     spare = np.zeros(2 * max(channels, count), np.float32)
     offsets = np.empty((chunks, 8, 36), np.int64)
     b = np.zeros(count, np.float32) if b is None else b
     arrays = x, w.reshape(f * f, *w.shape[2:]), b, y, V, M, U, copied, offsets, spare
-    numbers = top, left, side, tiles, blocks, groups, deep, broad, turned
+    numbers = top, left, side, tiles, blocks, groups, deep, broad, turned, relu
     run(_forward, chunks, blocks * groups, arrays, numbers)
     return y
 
 
-def forward(x, w, b, size, stride, padding, dilation, groups):
+def forward(x, w, b, size, stride, padding, dilation, groups, relu=False):
     """As `conv.forward`, for filters of 3x3 or 5x5 at stride 1; C and K are at least LANES, the padding less
     than the filter."""
     y = aligned(x.shape[0], *size, w.shape[3])
-    return _convolve(x, w, b, y, padding[0][0], padding[1][0], False)
+    return _convolve(x, w, b, y, padding[0][0], padding[1][0], False, relu)
 
 
 def input_grad(g, w, size, stride, padding, dilation, groups):
     """As `conv.input_grad`, with the bounds of `forward`."""
     last = len(w) - 1
     dx = np.empty((g.shape[0], *size, w.shape[2]), np.float32)
-    return _convolve(g, w, None, dx, last - padding[0][0], last - padding[1][0], True)
+    return _convolve(g, w, None, dx, last - padding[0][0], last - padding[1][0], True, False)
 
 
 @loop
 def _weight_grad(chunk, first, last, width, at):
     """Tasks first..last of len(parts) * c_blocks * k_blocks: the sums of one part of the tiles for one block
-    of channels and one of filters, 36 of them, transformed back into the 9 of `parts` (parts, 9, C, K)."""
+    of channels and one of filters, 36 of them, transformed back into the 9 of `parts` (parts, 9, C, K). Since
+    (1, 1, 1, 1) is a row of A^T, those of its square's element are the sums of g too, `totals` (parts, K)."""
     x, g, parts, V_of = floats(at, 0), floats(at, 1), floats(at, 2), floats(at, 3)
     D_of, U_of, offsets_of, zeros = floats(at, 4), floats(at, 5), wholes(at, 6)[0], floats(at, 7)[0, 0, 0]
+    totals, one = floats(at, 8)[0, 0], floats(at, 9)
     number = numbers(at)
     tiles = number[0]
     c_blocks = number[1]
@@ -307,7 +312,6 @@ def _weight_grad(chunk, first, last, width, at):
                     table.ctypes.data,
                     V.ctypes.data + q * V.shape[2] * 4,
                     to_V.ctypes.data,
-                    0,
                     c1 - c0,
                 )
                 base, inside = _window(
@@ -317,9 +321,23 @@ def _weight_grad(chunk, first, last, width, at):
                 source = g.ctypes.data + (base + k0) * 4
                 to = D.ctypes.data + q * D.shape[2] * 4
                 if side == 4:
-                    transform_cotangent_4(source, table.ctypes.data, to, to_D.ctypes.data, 0, k1 - k0)
+                    transform_cotangent_4(source, table.ctypes.data, to, to_D.ctypes.data, k1 - k0)
                 else:
-                    transform_cotangent_2(source, table.ctypes.data, to, to_D.ctypes.data, 0, k1 - k0)
+                    transform_cotangent_2(source, table.ctypes.data, to, to_D.ctypes.data, k1 - k0)
+            for k in range(0, k1 - k0 if cb == 0 else 0, COLUMNS):
+                tile(
+                    one.ctypes.data,
+                    0,
+                    0,
+                    D.ctypes.data + (to_D[ONES] + k) * 4,
+                    D.shape[2],
+                    count,
+                    totals.ctypes.data + (part * filters + k0 + k) * 4,
+                    filters,
+                    1,
+                    min(COLUMNS, k1 - k0 - k),
+                    start - begin,
+                )
             for e in range(36):
                 for k in range(0, k1 - k0, COLUMNS):
                     cotangents = D.ctypes.data + (to_D[e] + k) * 4
@@ -341,12 +359,12 @@ def _weight_grad(chunk, first, last, width, at):
             source = U.ctypes.data + c * U.shape[2] * 4
             to = parts.ctypes.data + ((part * taps * channels + c0 + c) * filters + k0) * 4
             if side == 4:
-                transform_filter_cotangent_3(source, from_U.ctypes.data, to, to_w.ctypes.data, 0, k1 - k0)
+                transform_filter_cotangent_3(source, from_U.ctypes.data, to, to_w.ctypes.data, k1 - k0)
             else:
-                transform_filter_cotangent_5(source, from_U.ctypes.data, to, to_w.ctypes.data, 0, k1 - k0)
+                transform_filter_cotangent_5(source, from_U.ctypes.data, to, to_w.ctypes.data, k1 - k0)
 
 
-def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
+def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, db=None):
     """As `conv.weight_grad`, with the bounds of `forward`."""
     top, left = padding[0][0], padding[1][0]
     channels, filters = x.shape[3], g.shape[3]
@@ -365,8 +383,11 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     U = aligned(chunks, 36, wide, high)
     offsets = np.empty((chunks, 8, 36), np.int64)
     zeros = np.zeros(max(channels, filters), np.float32)
-    arrays = x, g, sums, V, D, U, offsets, zeros
+    totals = room_for(db, (parts, filters))
+    arrays = x, g, sums, V, D, U, offsets, zeros, totals, np.ones(1, np.float32)
     run(_weight_grad, chunks, tasks, arrays, (tiles, c_blocks, k_blocks, top, left, side))
     if tiles == 0:
-        sums[...] = 0
+        sums[...] = totals[...] = 0
+    if db is not None:
+        add(totals, db)
     return add(sums, dw)

@@ -16,6 +16,7 @@ from . import linalg as linalg
 from . import linear_algebra as linear_algebra
 from . import matrix as matrix
 from . import normalize as normalize
+from . import padding as padding
 from . import picking as picking
 from . import polynomial as polynomial
 from . import pool as pool
@@ -23,6 +24,7 @@ from . import products as products
 from . import recurrent as recurrent
 from . import reduce as reduce
 from . import resize as resize
+from . import roi as roi
 from . import selection as selection
 from . import shape as shape
 from . import softmax as softmax

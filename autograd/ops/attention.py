@@ -33,7 +33,7 @@ def _four(axes, *arrays):
 
 def _given(axes, a):
     """And back."""
-    return a[{2: (0, 0), 3: (slice(None), 0), 4: ()}[axes]]
+    return a if axes == 4 else a[{2: (0, 0), 3: (slice(None), 0)}[axes]]
 
 
 @primitive(residuals=("p", "lse"))

@@ -1,8 +1,11 @@
+# mypy: disable-error-code="misc"
 """Convolution over images, channels last, and its two gradients: a family closed under differentiation.
 
 y is bilinear in x and w, so each gradient is bilinear too, and the derivatives of the three are the three:
 
     y = conv2d(x, w)            gx = conv2d_input_grad(g, w)        gw = conv2d_weight_grad(x, g)
+
+Where the gradients of several arguments are asked for, one call of the kernels computes them together.
 """
 
 import functools
@@ -10,7 +13,9 @@ import functools
 import numpy as np
 
 from ..primitive import primitive
+from .fused import fused
 from .reduce import sum_
+from .selection import where
 from .window import float_type, images, output_size, pair, resolve_padding, whole
 
 
@@ -55,8 +60,8 @@ def _check_channels(channels, per_filter, filters, groups):
         raise ValueError(f"x has {channels} channels, the filters w take {per_filter}{of}")
 
 
-@primitive(residuals=("size", "kernel_size"))
-def conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
+@primitive(residuals=("size", "kernel_size", "rectified"))
+def conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, relu=False):
     """Convolution (cross-correlation) of images x (m, n_H, n_W, n_C_prev) with filters w (f, f, n_C_prev /
     groups, n_C) and biases b (n_C,), to (m, n_H', n_W', n_C):
 
@@ -64,9 +69,10 @@ def conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
 
     with x = 0 outside the image and n' = floor((n + 2p - d(f-1) - 1) / s) + 1. `padding` is a number, a pair,
     ((top, bottom), (left, right)), "same" or "valid" (`window.resolve_padding`); `stride` and `dilation` are
-    numbers or pairs. With `groups`, filter k sees the channels of its group only. Integers are read as
-    floats. Raises ValueError for shapes and channels that do not fit, a kernel larger than the padded image,
-    a stride under 1. Source: COURSE.md C4W1-edge to C4W1-params."""
+    numbers or pairs. With `groups`, filter k sees the channels of its group only; with `relu` the maximum
+    with 0 is taken in the same pass. Integers are read as floats. Raises ValueError for shapes and channels
+    that do not fit, a kernel larger than the padded image, a stride under 1. Source: COURSE.md C4W1-edge to
+    C4W1-params."""
     from ..kernels import conv, threads
 
     x, w = images(x, "x"), _filters(w)
@@ -77,23 +83,55 @@ def conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
         raise ValueError(f"b has shape {np.shape(b)}, needs {w.shape[3:]}: one number a filter")
     dtype, work = float_type(x, w, b)
     b = None if b is None else threads.ready(b, work)
-    y = conv.forward(threads.ready(x, work), threads.ready(w, work), b, out, *options)
-    return y.astype(dtype, copy=False), size, kernel_size
+    y = conv.forward(threads.ready(x, work), threads.ready(w, work), b, out, *options, relu=bool(relu))
+    y = y.astype(dtype, copy=False)
+    return y, size, kernel_size, y if relu else None
+
+
+@fused
+def _passed(g, rectified):
+    return where(rectified > 0, g, 0.0)
+
+
+def _through(g, rectified):
+    """The cotangent before the ReLU, if there was one."""
+    return g if rectified is None else _passed(g, rectified)
 
 
 @conv2d.vjp("x")
-def _(g, w, size, stride, padding, dilation, groups):
-    return conv2d_input_grad(g, w, size, stride, padding, dilation, groups)
+def _(g, w, size, rectified, stride, padding, dilation, groups):
+    return conv2d_input_grad(_through(g, rectified), w, size, stride, padding, dilation, groups)
 
 
 @conv2d.vjp("w")
-def _(g, x, kernel_size, stride, padding, dilation, groups):
-    return conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups)
+def _(g, x, kernel_size, rectified, stride, padding, dilation, groups):
+    return conv2d_weight_grad(x, _through(g, rectified), kernel_size, stride, padding, dilation, groups)
 
 
 @conv2d.vjp("b")
-def _(g):
-    return sum_(g, axis=(0, 1, 2))
+def _(g, rectified):
+    return sum_(_through(g, rectified), axis=(0, 1, 2))
+
+
+@conv2d.vjp("x", "w", "b")
+def _(g, x, w, size, kernel_size, rectified, needs, stride, padding, dilation, groups):
+    g = _through(g, rectified)
+    options = stride, padding, dilation, groups
+    if type(g) is not np.ndarray or not needs[1]:
+        dx = conv2d_input_grad(g, w, size, *options) if needs[0] else None
+        dw = conv2d_weight_grad(x, g, kernel_size, *options) if needs[1] else None
+        return dx, dw, sum_(g, axis=(0, 1, 2)) if needs[2] else None
+    from ..kernels import conv, threads
+
+    dtype, work = float_type(x, w, g)
+    x, w, g = (threads.ready(a, work) for a in (x, w, g))
+    _, options = _options(size, kernel_size, *options)
+    db = np.empty(w.shape[3], work) if needs[2] else None
+    if needs[0]:
+        dx, dw = conv.gradients(x, g, w, *options, db=db)
+    else:
+        dx, dw = None, conv.weight_grad(x, g, kernel_size, *options, db=db)
+    return [a if a is None else a.astype(dtype, copy=False) for a in (dx, dw, db)]
 
 
 def _check_cotangent(g, out, filters):

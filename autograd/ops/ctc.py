@@ -6,6 +6,7 @@ import numpy as np
 from ..primitive import primitive
 from .reduce import logsumexp
 from .selection import where
+from .window import float_type
 
 _NEVER = -1e30  # stands for log 0 in the twin: no infinity meets another
 
@@ -20,26 +21,24 @@ def ctc(log_probabilities, targets, input_lengths, target_lengths, blank=0):
     expected number of times that the class stands at the step. Raises ValueError for shapes that do not fit,
     and lengths and labels out of range. Source: COURSE.md C5W3-ctc."""
     from ..kernels import ctc as kernels
+    from ..kernels import threads
 
-    log_p = np.ascontiguousarray(log_probabilities, np.float64)
-    states, steps, counts = _states(log_probabilities, targets, input_lengths, target_lengths, blank)
-    alpha = np.empty((*log_p.shape[:2], states.shape[1]))
-    loss = np.empty(len(log_p))
-    kernels.forward(log_p, states, steps, counts, alpha, loss)
-    return loss.astype(log_probabilities.dtype), alpha, loss
+    dtype, work = float_type(log_probabilities)
+    states = _states(log_probabilities, targets, input_lengths, target_lengths, blank)
+    loss, alpha = kernels.forward(threads.ready(log_probabilities, work), *states)
+    return loss.astype(dtype), alpha, loss
 
 
 @ctc.vjp("log_probabilities")
 def _(g, log_probabilities, targets, input_lengths, target_lengths, blank, alpha, loss):
     from ..kernels import ctc as kernels
+    from ..kernels import threads
 
-    log_p = np.ascontiguousarray(log_probabilities, np.float64)
+    dtype, work = float_type(log_probabilities)
     states, steps, counts = _states(log_probabilities, targets, input_lengths, target_lengths, blank)
-    slopes = np.zeros(log_p.shape)
-    kernels.expected_counts(
-        log_p, states, steps, counts, alpha, loss, np.ascontiguousarray(g, np.float64), slopes
-    )
-    return slopes.astype(log_probabilities.dtype)
+    log_p = threads.ready(log_probabilities, work)
+    slopes = kernels.backward(log_p, states, steps, counts, alpha, loss, threads.ready(g, work))
+    return slopes.astype(dtype, copy=False)
 
 
 @ctc.twin

@@ -8,6 +8,7 @@ from ..primitive import primitive
 from . import sequence
 from .activation import sigmoid
 from .linalg import linear
+from .reduce import sum_
 
 
 @cache
@@ -99,10 +100,11 @@ def gru(x, h0, W, U, b=None, b_h=None, lengths=None, reverse=False, reset_after=
 def _(g, x, W, U, lengths, reverse, reset_after, gates, from_h, h, needs):
     alive = sequence.alive_steps(x, lengths, reverse)
     n = U.shape[1]
-    g_y, dh = sequence.cotangents(g, h, alive, reverse)
+    dh = sequence.last(g[1], h)
     if sequence.fast(x, U, len(gates)):
-        dz, dz_h = _kernels().gru_grad(gates, from_h, h, g_y, dh, U, alive, reset_after)
+        dz, dz_h = _kernels().gru_grad(gates, from_h, h, g[0], dh, U, alive, reverse, reset_after)
     else:
+        g_y = sequence.outputs_grad(g[0], alive, reverse)
         dz, dz_h, dh = _steps_back(gates, from_h, h, g_y, dh, U, alive, reset_after)
     g_x, g_W, g_b = sequence.of_input(dz, x, W, alive, reverse, (needs[0], needs[2], needs[4]))
     g_U = None
@@ -110,7 +112,7 @@ def _(g, x, W, U, lengths, reverse, reset_after, gates, from_h, h, needs):
         g_U = sequence.product(dz_h, h[:-1])
     elif needs[3]:
         g_U = np.concatenate([sequence.product(dz[:, :, :2], h[:-1]), sequence.product(dz[:, :, 2], from_h)])
-    return g_x, dh, g_W, g_U, g_b, dz_h.sum(axis=(0, 1)).reshape(3 * n) if needs[5] else None
+    return g_x, dh, g_W, g_U, g_b, sum_(dz_h, (0, 1)).reshape(3 * n) if needs[5] else None
 
 
 @gru.twin

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..primitive import primitive
-from ..rows import Rows
+from ..rows import LARGE, Rows
 from ..tensor import unwrap
 
 _BASIC = {int, slice, type(None), type(Ellipsis)}
@@ -107,15 +107,30 @@ def gather(table, indices, sparse=False):
     An embedding's lookup (COURSE.md C5W2-matrix). Raises TypeError when the indices are not integers,
     IndexError when one is negative or beyond the last row.
     """
-    indices = np.asarray(indices)
-    rows = len(table)
+    indices, rows = np.asarray(indices), len(table)
+    _check_rows(indices, rows)
+    width = math.prod(table.shape[1:])
+    if table.dtype == np.float32 and indices.size * width >= LARGE:
+        from ..kernels import embedding, threads
+
+        shape = *indices.shape, *table.shape[1:]
+        flat = threads.ready(table, np.float32).reshape(rows, width)
+        return embedding.gather(flat, _flat(indices), shape), rows
+    # the range is checked, and "clip" spares take a buffer of its own
+    return table.take(indices, axis=0, mode="clip"), rows
+
+
+def _check_rows(indices, rows):
     if indices.dtype.kind not in "iu":
         raise TypeError(f"indices must be integers, got {indices.dtype}")
     if indices.size and not (0 <= indices.min() and indices.max() < rows):
         wrong = indices.min() if indices.min() < 0 else indices.max()
         raise IndexError(f"the indices hold {wrong}, the table has rows 0 to {rows - 1}")
-    # the range is checked, and "clip" spares take a buffer of its own
-    return table.take(indices, axis=0, mode="clip"), rows
+
+
+def _flat(indices):
+    """As kernels take them."""
+    return np.ascontiguousarray(indices.reshape(-1), np.int64)
 
 
 @gather.vjp("table")
@@ -128,10 +143,18 @@ def _(g, indices, rows, sparse):
 
 @primitive()
 def scatter_add_rows(values, indices, rows):
-    """A table of `rows` rows of zeros with `values[k]` added to row `indices[k]`: the adjoint of `gather`."""
+    """A table of `rows` rows of zeros with `values[k]` added to row `indices[k]`: the adjoint of `gather`,
+    with its errors."""
     indices = np.asarray(indices)
-    y = np.zeros((rows, *values.shape[indices.ndim :]), values.dtype)
-    width = math.prod(y.shape[1:])
+    _check_rows(indices, rows)
+    shape = rows, *values.shape[indices.ndim :]
+    width = math.prod(shape[1:])
+    if values.dtype == np.float32 and max(values.size, rows * width) >= LARGE:
+        from ..kernels import embedding, threads
+
+        values = threads.ready(values, np.float32).reshape(indices.size, width)
+        return embedding.scatter(values, embedding.grouped(_flat(indices)), shape)
+    y = np.zeros(shape, values.dtype)
     places = indices.reshape(-1, 1) * width + np.arange(width)  # (n, width), into the flat table
     np.add.at(y.reshape(-1), places.reshape(-1), values.reshape(-1))
     return y

@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from ..primitive import primitive
 from ..tensor import Tensor, dispatch, ops
+from .reduce import sum_
 
 
 def _rows(x):
@@ -26,13 +27,14 @@ def _for_kernel(a, b):
     float32 from a million multiply-adds on: OpenBLAS runs on one thread once kernels are loaded (see
     kernels/threads.py), and takes 1.4 to 2.3 times as long. With b transposed, as in `linear`, from (32, 64)
     by (64, 64) on: 3.9 us against 4.5, for OpenBLAS has a path for small matrices only where b is not; there
-    it needs 2.3 us. Stacks of as many: 1.3 to 3 times. A few rows, which is reading b, stay with OpenBLAS. So
-    do other dtypes: float64 is for checking gradients, and one thread's work.
+    it needs 2.3 us. Stacks of as many: 1.3 to 3 times. A few rows, which is reading b, and a column, which is
+    reading a, stay with OpenBLAS. So do other dtypes: float64 is for checking gradients, one thread's work.
     """
     if a.dtype is not _SINGLE or b.dtype is not _SINGLE:
         return False
     work = a.size * b.shape[-1]
-    return work >= SMALL and a.shape[-2] >= 8 and (work >= LARGE or b.strides[-1] != 4 or b.ndim > 2)
+    wide = a.shape[-2] >= 8 and b.shape[-1] > 1
+    return work >= SMALL and wide and (work >= LARGE or b.strides[-1] != 4 or b.ndim > 2)
 
 
 @functools.cache
@@ -42,12 +44,11 @@ def _kernel():
     return product
 
 
-def _times(a, b, align=True):
-    """np.matmul, by whoever is faster at it. What may be a leaf's gradient is not aligned: its `grad` owns
-    its memory, and would be a copy."""
+def _times(a, b):
+    """np.matmul, by whoever is faster at it."""
     if type(a) is type(b) is ndarray and a.ndim > 1 and b.ndim > 1:
         if a.size * b.shape[-1] >= SMALL and _for_kernel(a, b):
-            return _kernel()(a, b, align=align)
+            return _kernel()(a, b)
         if a.ndim == b.ndim == 2:
             return a.dot(b)  # a third faster than np.matmul on small arrays
     return np.matmul(a, b)
@@ -81,26 +82,26 @@ def _why_no_product(a, b):
 def _(g, b):
     if b.ndim == 2:
         if g.ndim == 2:
-            return _times(g, b.T, align=False)
+            return _times(g, b.T)
         return _times(_rows(g), b.T).reshape((*g.shape[:-1], b.shape[0]))
     if b.ndim == 1:
         return g[..., None] * b
     if g.ndim < b.ndim:  # a is a vector
         return np.matmul(b, g[..., None])[..., 0]
-    return _times(g, b.swapaxes(-1, -2), align=False)
+    return _times(g, b.swapaxes(-1, -2))
 
 
 @matmul.vjp("b")
 def _(g, a, b):
     if b.ndim == a.ndim == 2:
-        return _times(a.T, g, align=False)
+        return _times(a.T, g)
     if b.ndim == 2 <= a.ndim:
-        return _times(_rows(a).T, _rows(g), align=False)
+        return _times(_rows(a).T, _rows(g))
     if b.ndim == 1:
         return g * a if a.ndim == 1 else np.matmul(g.reshape(-1), _rows(a))
     if a.ndim == 1:
         return a[:, None] * g[..., None, :]
-    return _times(a.swapaxes(-1, -2), g, align=False)
+    return _times(a.swapaxes(-1, -2), g)
 
 
 @primitive()
@@ -141,12 +142,12 @@ def _(g, W):
 
 @linear.vjp("W")
 def _(g, x):
-    return _times(_rows(g).T, _rows(x), align=False)
+    return _times(_rows(g).T, _rows(x))
 
 
 @linear.vjp("b")
 def _(g):
-    return _rows(g).sum(axis=0)
+    return sum_(_rows(g), 0)
 
 
 # ---- contractions, composed of the ops above

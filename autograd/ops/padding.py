@@ -1,6 +1,13 @@
-"""Padding by reflection, replication and wrapping, composed of slices: their rules are those of the parts."""
+"""Padding by reflection, replication, wrapping, statistics and ramps, composed of slices and products: their
+rules are those of the parts."""
+
+from collections.abc import Callable
 
 import numpy as np
+
+from ..dispatch import composed
+from .linalg import tensordot
+from .shape import pad as framed
 
 _MODES = ("constant", "reflect", "replicate", "circular")
 
@@ -27,7 +34,7 @@ def pad_axes(x, widths, mode="constant", value=0.0):
         pairs = [(0, 0)] * x.ndim
         for axis, width in grown.items():
             pairs[axis] = width
-        return np.pad(x, pairs, constant_values=value)
+        return framed(x, pairs, value)
     part = {"reflect": _reflect, "replicate": _replicate, "circular": _circular}[mode]
     for axis, (before, after) in grown.items():
         ahead, behind = part(x, axis, before, after)
@@ -81,3 +88,57 @@ def pad(x, pad, mode="constant", value=0.0):
     return pad_axes(
         x, {axis: (pad[2 * k], pad[2 * k + 1]) for k, axis in enumerate(order[: len(pad) // 2])}, mode, value
     )
+
+
+# What fills a side: elements of x itself, one statistic of it, or a sum of elements with fixed weights.
+_TAKEN = ("edge", "reflect", "symmetric", "wrap")
+_STATISTICS: dict[str, Callable] = {
+    "maximum": np.max,
+    "minimum": np.min,
+    "mean": np.mean,
+    "median": np.median,
+}
+
+
+@composed(np.pad)
+def numpy_pad(array, pad_width, mode="constant", **options):
+    """numpy.pad, with each of its modes and their options. Raises ValueError for a mode that is a function or
+    "empty": what they write has no derivative; and for NumPy's own reasons."""
+    if mode == "constant":
+        return framed(array, pad_width, options.pop("constant_values", 0.0), **options)
+    if mode not in (*_TAKEN, *_STATISTICS, "linear_ramp"):
+        known = ", ".join(("constant", *_TAKEN, *_STATISTICS, "linear_ramp"))
+        raise ValueError(f"pad: mode {mode!r} has no derivative, those that have are {known}")
+    np.pad(np.ones((1,) * array.ndim), pad_width, mode, **options)  # NumPy's own complaints
+    each = {name: _pairs(value, array.ndim) for name, value in options.items() if name != "reflect_type"}
+    for axis, width in enumerate(_pairs(pad_width, array.ndim)):
+        if any(width):
+            own = {name: pairs[axis] for name, pairs in each.items()}
+            array = _pad_axis(array, axis, width, mode, options.get("reflect_type", "even"), own)
+    return array
+
+
+def _pairs(value, ndim):
+    """One number, one pair or a pair for each axis, as the last."""
+    return [(None, None)] * ndim if value is None else np.broadcast_to(value, (ndim, 2)).tolist()
+
+
+def _pad_axis(x, axis, width, mode, reflect_type, options):
+    n = x.shape[axis]
+    if mode in _TAKEN and reflect_type == "even":
+        return np.take(x, np.pad(np.arange(n), width, mode), axis=axis)
+    if mode in _STATISTICS:
+        sides = []
+        for after, (wide, length) in enumerate(zip(width, options.get("stat_length", (None, None)))):
+            k = n if length is None else min(length, n)
+            part = x[_along(axis, n - k, n) if after else _along(axis, 0, k)]
+            value = _STATISTICS[mode](part, axis=axis, keepdims=True)
+            sides.append(np.broadcast_to(value, (*x.shape[:axis], wide, *x.shape[axis + 1 :])))
+        return np.concatenate([sides[0], x, sides[1]], axis=axis)
+    # Linear in x but for the values at the ends: NumPy pads the unit vectors, and 0 for those.
+    more = {"end_values": options["end_values"]} if "end_values" in options else {}
+    more |= {} if mode == "linear_ramp" else {"reflect_type": reflect_type}
+    zero = np.pad(np.zeros(n), width, mode, **more)
+    units = [np.pad(unit, width, mode, **more) - zero for unit in np.eye(n)]
+    y = np.moveaxis(tensordot(x, np.array(units, x.dtype), ((axis,), (0,))), -1, axis)
+    return y + zero.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - axis - 1)) if zero.any() else y

@@ -1,7 +1,8 @@
 """Pooling over sequences, images and volumes, of one, two or three axes, on the two families of `pool.py`.
 
-A maximum is read at an index, so its derivative is that of reading. Means over boxes are means over planes of
-means over depth.
+Sequences are images of one row. Maxima and means over boxes are those over depth of those over planes, the
+first of equal maxima too: the first in its plane, in the first such plane. Where indices are asked for, the
+maximum is read at them, and its derivative is that of reading.
 """
 
 import math
@@ -48,6 +49,11 @@ def _by_depth(planes, depth):
     return planes.reshape((planes.shape[0] // depth, depth, rows * columns, channels))
 
 
+def _volumes(rows, planes):
+    """The way back from `_by_depth`, planes being as those it was given: (m, n_D', n_H, n_W, n_C)."""
+    return rows.reshape((*rows.shape[:2], *planes.shape[1:]))
+
+
 # ---- the maximum
 
 
@@ -85,16 +91,29 @@ def _read(x, index):
     return pool_gather(_in_a_row(x), _in_a_row(index)).reshape(index.shape)
 
 
+def _maxima(x, kernel, stride, pads, dilation, ceil_mode):
+    if x.ndim == 4:
+        return max_pool2d(x, kernel, stride, pads, dilation, ceil_mode)
+    if x.ndim == 3:
+        options = (1, *kernel), (1, *stride), (_NO_PADS, *pads), (1, *dilation), ceil_mode
+        y = max_pool2d(_as_images(x), *options)
+        return y.reshape((x.shape[0], *y.shape[2:]))
+    top = max_pool2d(_planes(x), kernel[1:], stride[1:], pads[1:], dilation[1:], ceil_mode)
+    if kernel[0] > 1 or stride[0] > 1 or pads[0] != _NO_PADS:
+        options = (kernel[0], 1), (stride[0], 1), (pads[0], _NO_PADS), (dilation[0], 1), ceil_mode
+        return _volumes(max_pool2d(_by_depth(top, x.shape[1]), *options), top)
+    return _volumes(_by_depth(top, x.shape[1]), top)
+
+
 def max_pool(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """`max_pool2d` over the one, two or three axes between batch and channels. With `return_indices` also the
     integer places of the maxima, of y's shape, each (d * n_H + h) * n_W + w: what `max_unpool` takes. Raises
     ValueError for shapes that do not fit, and padding over half of the kernel."""
-    if x.ndim == 4 and not return_indices:
-        return max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
     kernel, stride, pads, dilation = _geometry(x, kernel_size, stride, padding, dilation)
+    if not return_indices:
+        return _maxima(x, kernel, stride, pads, dilation, ceil_mode)
     index = _max_index(unwrap(x), kernel, stride, pads, dilation, ceil_mode)
-    y = _read(x, index)
-    return (y, index.astype(np.int64)) if return_indices else y
+    return _read(x, index), index.astype(np.int64)
 
 
 def max_unpool(x, indices, kernel_size, stride=None, padding=0, output_size=None):
@@ -173,14 +192,15 @@ def avg_pool(
     kernel, stride, pads, _ = _geometry(x, kernel_size, stride, padding)
     count = bool(count_include_pad) or divisor_override is not None
     if x.ndim == 3:
-        y = avg_pool2d(_as_images(x), (1, *kernel), (1, *stride), (_NO_PADS, *pads), count, ceil_mode)[:, 0]
+        y = avg_pool2d(_as_images(x), (1, *kernel), (1, *stride), (_NO_PADS, *pads), count, ceil_mode)
+        y = y.reshape((x.shape[0], *y.shape[2:]))
     elif x.ndim == 4:
         y = avg_pool2d(x, kernel, stride, pads, count, ceil_mode)
     else:
         flat = avg_pool2d(_planes(x), kernel[1:], stride[1:], pads[1:], count, ceil_mode)
         rows = _by_depth(flat, x.shape[1])
         y = avg_pool2d(rows, (kernel[0], 1), (stride[0], 1), (pads[0], _NO_PADS), count, ceil_mode)
-        y = y.reshape((*y.shape[:2], *flat.shape[1:]))
+        y = _volumes(y, flat)
     if divisor_override is None:
         return y
     if not divisor_override:
@@ -217,7 +237,7 @@ def adaptive_avg_pool(x, output_size):
     `output_size` keeps an axis."""
     out = _grid(x, output_size)
     if x.ndim == 3:
-        return adaptive_avg_pool2d(_as_images(x), (1, *out))[:, 0]
+        return adaptive_avg_pool2d(_as_images(x), (1, *out)).reshape((x.shape[0], *out, x.shape[-1]))
     if x.ndim == 4:
         return adaptive_avg_pool2d(x, out)
     flat = adaptive_avg_pool2d(_planes(x), out[1:])

@@ -54,10 +54,11 @@ def rnn(x, h0, W, U, b=None, lengths=None, reverse=False, nonlinearity="tanh"):
 @rnn.vjp("x", "h0", "W", "U", "b")
 def _(g, x, W, U, lengths, reverse, nonlinearity, h, needs):
     alive = sequence.alive_steps(x, lengths, reverse)
-    g_y, dh = sequence.cotangents(g, h, alive, reverse)
+    dh = sequence.last(g[1], h)
     if sequence.fast(x, U, len(h) - 1):
-        dz = _kernels().rnn_grad(h, g_y, dh, U, alive, nonlinearity == "relu")
+        dz = _kernels().rnn_grad(h, g[0], dh, U, alive, reverse, nonlinearity == "relu")
     else:
+        g_y = sequence.outputs_grad(g[0], alive, reverse)
         slope = 1.0 - h[1:] * h[1:] if nonlinearity == "tanh" else (h[1:] > 0).astype(h.dtype)
         dz = np.empty_like(slope)
         for t in reversed(range(len(dz))):
@@ -166,12 +167,11 @@ def lstm(x, h0, c0, W, U, b=None, peephole=None, projection=None, lengths=None, 
 @lstm.vjp("x", "h0", "c0", "W", "U", "b", "peephole", "projection")
 def _(g, x, W, U, peephole, projection, lengths, reverse, gates, h, c, needs):
     alive = sequence.alive_steps(x, lengths, reverse)
-    g_y, dh = sequence.cotangents(g, h, alive, reverse)
-    dc = sequence.last(g[2], c)
-    reached = None
+    dh, dc, reached = sequence.last(g[1], h), sequence.last(g[2], c), None
     if projection is None and sequence.fast(x, U, len(gates)):
-        dz = _kernels().lstm_grad(gates, c, g_y, dh, dc, U, peephole, alive)
+        dz = _kernels().lstm_grad(gates, c, g[0], dh, dc, U, peephole, alive, reverse)
     else:
+        g_y = sequence.outputs_grad(g[0], alive, reverse)
         dz, reached, dh, dc = _lstm_steps_back(gates, h, c, g_y, dh, dc, U, peephole, projection, alive)
     g_x, g_W, g_b = sequence.of_input(dz, x, W, alive, reverse, (needs[0], needs[3], needs[5]))
     g_U = sequence.product(dz, h[:-1]) if needs[4] else None

@@ -1,62 +1,71 @@
 """Resizing sequences, images and volumes. Along each axis an output is a weighted sum of a few inputs, its
-taps: reading them and adding into them are each other's rule."""
+taps: a sparse matrix, whose transpose is the gradient's."""
 
+import functools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..primitive import primitive
+from .window import float_type, images
 from .windownd import several
 
 
-@primitive(residuals=("size",))
-def resample(x, index, weight, axis):
-    """y[.., j, ..] = sum over k of weight[k, j] * x[.., index[k, j], ..]: x resized along one axis to
-    index.shape[1] elements. `index` (taps, n') holds integers that never fall from one j to the next,
-    `weight` (taps, n') floats, or is None for one tap of weight 1. Raises IndexError for an index outside."""
-    index, size = np.asarray(index), x.shape[axis]
+@dataclass(frozen=True)
+class Taps:
+    """What each of n' outputs along an axis of `size` inputs reads: `index` and `weight` from `starts[j]` to
+    `starts[j + 1]`. Made by `taps_of`."""
+
+    starts: np.ndarray
+    index: np.ndarray
+    weight: np.ndarray
+    size: int
+
+    @functools.cached_property
+    def transposed(self) -> "Taps":
+        """What each of the inputs gives, and to which outputs."""
+        order = np.argsort(self.index, kind="stable")
+        outputs = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        starts = np.searchsorted(self.index[order], np.arange(self.size + 1))
+        other = Taps(starts, outputs[order], self.weight[order], len(self.starts) - 1)
+        other.__dict__["transposed"] = self
+        return other
+
+    def arrays(self, dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As the kernel takes them."""
+        return self.starts, self.index, self.weight.astype(dtype, copy=False)
+
+
+def taps_of(index, weight, size) -> Taps:
+    """The taps of an axis of `size` inputs: output j reads `index[k, j]` with `weight[k, j]` for all k (None
+    for one tap of weight 1). Raises IndexError for an index outside."""
+    index = np.asarray(index, np.int64)
     if index.size and not 0 <= index.min() <= index.max() < size:
         raise IndexError(f"index holds {index.min()} to {index.max()}, the axis has {size} elements")
-    if weight is None:
-        return np.take(x, index[0], axis), size
-    y = 0.0
-    for taps, share in zip(index, _shares(weight, x, axis), strict=True):
-        y = y + np.take(x, taps, axis) * share
-    return y, size
-
-
-def _shares(weight, x, axis):
-    """The weights in x's dtype, shaped to lie along the axis."""
-    shape = [1] * x.ndim
-    shape[axis] = -1
-    return [row.reshape(shape) for row in np.asarray(weight).astype(x.dtype)]
-
-
-@resample.vjp("x")
-def _(g, index, weight, axis, size):
-    return resample_back(g, index, weight, axis, size)
+    weight = np.ones(index.shape) if weight is None else np.asarray(weight, np.float64)
+    starts = np.arange(index.shape[1] + 1, dtype=np.int64) * len(index)
+    return Taps(starts, index.T.ravel(), weight.T.ravel(), size)
 
 
 @primitive()
-def resample_back(g, index, weight, axis, size):
-    """The transpose of `resample`: zeros of `size` elements along the axis, to which each g[.., j, ..] is
-    added at its taps, times its weights."""
-    index = np.asarray(index)
-    shape = list(g.shape)
-    shape[axis] = size
-    y = np.zeros(shape, g.dtype)
-    if not g.size:
-        return y
-    shares = [1.0] if weight is None else _shares(weight, g, axis)
-    for taps, share in zip(index, shares, strict=True):
-        places, starts = np.unique(taps, return_index=True)  # each place's outputs lie side by side
-        y[(slice(None),) * (axis % g.ndim) + (places,)] += np.add.reduceat(g * share, starts, axis)
-    return y
+def resample(x, rows, columns):
+    """x (m, n_H, n_W, n_C) to (m, n_H', n_W', n_C): y[n, i, j] is the sum of x[n, a, b] over the taps a of i
+    among the `rows` and b of j among the `columns`, times both weights. Raises ValueError for taps of another
+    size than x's."""
+    from ..kernels import resize, threads
+
+    x = images(x, "x")
+    if x.shape[1:3] != (rows.size, columns.size):
+        raise ValueError(f"taps for {rows.size}x{columns.size} pixels do not fit x of shape {x.shape}")
+    dtype, work = float_type(x)
+    y = resize.resample(threads.ready(x, work), rows.arrays(work), columns.arrays(work))
+    return y.astype(dtype, copy=False)
 
 
-@resample_back.vjp("g")
-def _(u, index, weight, axis):
-    return resample(u, index, weight, axis)
+@resample.vjp("x")
+def _(g, rows, columns):
+    return resample(g, rows.transposed, columns.transposed)
 
 
 # ---- the taps of each mode
@@ -132,13 +141,25 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=N
     if align_corners is not None and mode in _NEAREST:
         raise ValueError(f"interpolate: align_corners is for {', '.join(_SMOOTH)}, not for {mode!r}")
     out, factors = _sizes(x.shape[1:-1], size, scale_factor)
-    for axis, (n, n_out, factor) in enumerate(zip(x.shape[1:-1], out, factors, strict=True), 1):
-        if mode in _NEAREST:
-            index, weight = _NEAREST[mode](n, n_out, factor)
-        else:
-            index, weight = _SMOOTH[mode](n, n_out, factor, bool(align_corners))
-        x = resample(x, index, weight, axis)
-    return x
+    taps = [_taps(mode, *axis, bool(align_corners)) for axis in zip(x.shape[1:-1], out, factors, strict=True)]
+    if axes == 2:
+        return resample(x, *taps)
+    m, n, *rest = x.shape
+    if axes == 3:
+        rows, columns, channels = rest
+        x = resample(x.reshape((m * n, rows, columns, channels)), *taps[1:])
+        rest = [*x.shape[1:]]
+    x = resample(x.reshape((m, n, 1, math.prod(rest))), taps[0], _taps("nearest", 1, 1, None, False))
+    return x.reshape((m, out[0], *rest))
+
+
+@functools.lru_cache(256)
+def _taps(mode, n, out, factor, align_corners):
+    if mode in _NEAREST:
+        index, weight = _NEAREST[mode](n, out, factor)
+    else:
+        index, weight = _SMOOTH[mode](n, out, factor, align_corners)
+    return taps_of(index, weight, n)
 
 
 def _sizes(size, asked, scale_factor):

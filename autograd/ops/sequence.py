@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from .linalg import matmul
+from .linalg import linear, matmul
+from .reduce import sum_
 
 KERNEL = 1 << 14  # multiply-adds in all from which the kernels are worth loading
 
@@ -72,10 +73,7 @@ def inputs(x, alive, reverse):
 
 def maps(x, alive, reverse, W, b, k):
     """W x + b of every step by one product, (T, m, k, n)."""
-    z = matmul(inputs(x, alive, reverse), W.T)
-    if b is not None:
-        z += b
-    return z.reshape(x.shape[1], x.shape[0], k, len(W) // k)
+    return linear(inputs(x, alive, reverse), W, b).reshape(x.shape[1], x.shape[0], k, len(W) // k)
 
 
 def track(state, like, size):
@@ -95,11 +93,10 @@ def output(h, alive, reverse):
     return back(h[1:] if alive is None else h[1:] * alive, reverse)
 
 
-def cotangents(g, track, alive, reverse):
-    """The cotangents of the outputs in the order of the steps, (T, m, n) or None, and of the last state."""
-    g_y = None if g[0] is None else in_order(g[0], reverse)
-    g_y = g_y if g_y is None or alive is None else g_y * alive
-    return g_y, last(g[1], track)
+def outputs_grad(g, alive, reverse):
+    """The cotangents of the outputs, (m, T, n) or None, in the order of the steps, 0 behind the end."""
+    g_y = None if g is None else in_order(g, reverse)
+    return g_y if g_y is None or alive is None else g_y * alive
 
 
 def last(g_state, track):
@@ -120,7 +117,7 @@ def of_input(dz, x, W, alive, reverse, needs):
     in_order = x.shape[1], x.shape[0], x.shape[2]
     g_x = back(matmul(flat, W).reshape(in_order), reverse) if needs[0] else None
     g_W = matmul(flat.T, inputs(x, alive, reverse)) if needs[1] else None
-    return g_x, g_W, flat.sum(axis=0) if needs[2] else None
+    return g_x, g_W, sum_(flat, 0) if needs[2] else None
 
 
 def product(dz, states):

@@ -177,12 +177,10 @@ dispatch[np.split] = split
 dispatch[np.full_like] = full_like
 
 
-@primitive(np.pad, residuals=("window",))
-def pad(array, pad_width, mode="constant", constant_values=0.0):
+@primitive(residuals=("window",))
+def pad(array, pad_width, constant_values=0.0):
     """Framed with a constant. `pad_width` is one number, `(before, after)` for all axes, or a pair for each.
-    Raises ValueError on another mode, on widths below 0, and when the pairs do not fit the axes."""
-    if mode != "constant":
-        raise ValueError(f"mode {mode!r} has no derivative here, only 'constant' has")
+    Raises ValueError on widths below 0, and when the pairs do not fit the axes."""
     if np.ndim(pad_width) == 2 and len(pad_width) not in (1, array.ndim):
         raise ValueError(f"{len(pad_width)} pairs of widths for {array.ndim} axes")
     widths = np.broadcast_to(pad_width, (array.ndim, 2)).tolist()

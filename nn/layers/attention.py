@@ -133,7 +133,7 @@ class MultiheadAttention(Module):
         mask, bias = self._masks(q, key, k.shape[2], key_padding_mask, attn_mask, is_causal)
         dropout = self.dropout if self.training else 0.0
         # where keys were added, the causal mask is in `mask`
-        options = bias, mask, is_causal and mask is None, None, dropout, _seed(dropout)
+        options = bias, mask, is_causal and k.shape[2] == key.shape[1], None, dropout, _seed(dropout)
         if need_weights:
             weights = attention_weights(q, k, *options)  # (m, h, T_q, T_k)
             y = np.matmul(weights, v)

@@ -119,15 +119,18 @@ class Conv2d(_Conv):
     Conv2d(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
     padding_mode="zeros"). Sizes are ints or pairs (rows, columns); `padding` is also "valid" (none) or "same"
     (n' = ceil(n / s), odd pixels to the bottom and right as in TensorFlow); `padding_mode` is also "reflect",
-    "replicate" or "circular". Both parameters start from U(-1/sqrt(k), 1/sqrt(k)), k = f * f * n_C_prev /
-    groups, as in PyTorch. Raises ValueError for inputs of other channels or smaller than the kernel,
-    TypeError for another dtype. COURSE.md C4W1-params."""
+    "replicate" or "circular". `layer(x, relu=True)` takes the maximum with 0 in the same pass. Both
+    parameters start from U(-1/sqrt(k), 1/sqrt(k)), k = f * f * n_C_prev / groups, as in PyTorch. Raises
+    ValueError for inputs of other channels or smaller than the kernel, TypeError for another dtype.
+    COURSE.md C4W1-params."""
 
     axes = 2
+    rectified = False  # `nn.fuse` sets it where a ReLU follows
 
-    def forward(self, x):
+    def forward(self, x, relu=False):
         x, padding = self._padded(x)
-        return conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        relu = relu or self.rectified
+        return conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, relu)
 
 
 class Conv3d(_Conv):

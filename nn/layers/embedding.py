@@ -29,11 +29,7 @@ def embedding(
     _refuse("embedding", scale_grad_by_freq and sparse, "scale_grad_by_freq", "a sparse gradient")
     indices = _integers(indices, len(weight))
     _shorten(weight, indices, max_norm, norm_type)
-    rows = _looked_up(weight, indices, scale_grad_by_freq, sparse)
-    if padding_idx is None:
-        return rows
-    padding_idx %= len(weight)
-    return np.where(np.expand_dims(indices == padding_idx, -1), unwrap(weight)[padding_idx], rows)
+    return _looked_up(weight, indices, scale_grad_by_freq, sparse, padding_idx)
 
 
 def _integers(indices, rows):
@@ -71,14 +67,18 @@ _scale_cotangent = Primitive(_unchanged)
 _scale_cotangent.vjp("rows")(lambda g, shares: g * shares)
 
 
-def _looked_up(weight, indices, by_frequency, sparse):
-    """The rows, (*indices.shape, embedding_dim); `by_frequency` divides the cotangent of each by how often it
-    is among them."""
+def _looked_up(weight, indices, by_frequency, sparse, padding_idx=None):
+    """The rows, (*indices.shape, embedding_dim). `by_frequency` divides the cotangent of each by how often it
+    is among them; those of `padding_idx` get none."""
     rows = gather(weight, indices, sparse)
-    if not by_frequency or not indices.size:
+    if not indices.size or not (by_frequency or padding_idx is not None):
         return rows
-    shares = 1.0 / np.bincount(indices.reshape(-1), minlength=len(weight))[indices]
-    return _scale_cotangent(rows, shares[..., None].astype(rows.dtype))
+    shares = np.ones(indices.shape, rows.dtype)
+    if by_frequency:
+        shares /= np.bincount(indices.reshape(-1), minlength=len(weight))[indices]
+    if padding_idx is not None:
+        shares[indices == padding_idx % len(weight)] = 0.0
+    return _scale_cotangent(rows, shares[..., None])
 
 
 def embedding_bag(
