@@ -135,6 +135,7 @@ from .layers import ZeroPad1d as ZeroPad1d
 from .layers import ZeroPad2d as ZeroPad2d
 from .layers import ZeroPad3d as ZeroPad3d
 from .losses import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
+from .losses import AllTripletLoss as AllTripletLoss
 from .losses import BCELoss as BCELoss
 from .losses import BCEWithLogitsLoss as BCEWithLogitsLoss
 from .losses import ContentLoss as ContentLoss
@@ -152,6 +153,7 @@ from .losses import HuberLoss as HuberLoss
 from .losses import KLDivLoss as KLDivLoss
 from .losses import L1Loss as L1Loss
 from .losses import LinearCrossEntropyLoss as LinearCrossEntropyLoss
+from .losses import LocalizationLoss as LocalizationLoss
 from .losses import MarginRankingLoss as MarginRankingLoss
 from .losses import MSELoss as MSELoss
 from .losses import MultiLabelMarginLoss as MultiLabelMarginLoss
@@ -166,6 +168,7 @@ from .losses import SmoothL1Loss as SmoothL1Loss
 from .losses import SoftIoULoss as SoftIoULoss
 from .losses import SoftMarginLoss as SoftMarginLoss
 from .losses import StyleLoss as StyleLoss
+from .losses import TotalVariationLoss as TotalVariationLoss
 from .losses import TripletMarginLoss as TripletMarginLoss
 from .losses import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
 from .losses import WeightedLoss as WeightedLoss
@@ -176,7 +179,7 @@ from .summary import summary as summary
 from .weights import load_weights as load_weights
 from .weights import save_weights as save_weights
 
-_ROOMS = ("data", "metrics", "models", "recipes", "train")
+_ROOMS = ("data", "metrics", "models", "recipes", "train", "vision")
 
 
 def __getattr__(name):

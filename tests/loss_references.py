@@ -253,6 +253,14 @@ def semi_hard(e, labels, margin=0.2):
     return np.array(losses)
 
 
+def every_triplet(e, labels, margin=0.2):
+    losses = []
+    for a, p, n in np.ndindex(len(e), len(e), len(e)):
+        if a != p and labels[a] == labels[p] and labels[a] != labels[n]:
+            losses.append(max(0, squared(e[a], e[p]) - squared(e[a], e[n]) + margin))
+    return np.array(losses)
+
+
 def hard(e, labels, margin=0.2):
     losses = []
     for a in range(len(e)):
@@ -300,6 +308,41 @@ def style(generated, styles, weights=None):
 
 def two_layers(rng):
     return tuple([rng.standard_normal((2, 4, 3, 2)), rng.standard_normal((2, 2, 2, 5))] for _ in range(2))
+
+
+def variation(images):
+    def one(x):
+        rows, columns, channels = x.shape
+        total = 0.0
+        for i in range(rows):
+            for j in range(columns):
+                for c in range(channels):
+                    total += abs(x[i + 1, j, c] - x[i, j, c]) if i + 1 < rows else 0
+                    total += abs(x[i, j + 1, c] - x[i, j, c]) if j + 1 < columns else 0
+        return total
+
+    return np.array([one(x) for x in images])
+
+
+def localization(predictions, targets):
+    """Entry by entry: all squares where there is an object, the first alone where there is none."""
+    losses = np.zeros(predictions.shape[:-1])
+    for place in np.ndindex(losses.shape):
+        there = len(predictions[place]) if targets[place][0] == 1 else 1
+        losses[place] = sum((predictions[place][k] - targets[place][k]) ** 2 for k in range(there))
+    return losses
+
+
+def some_objects(*shape):
+    """Vectors, of which every other one tells of no object, and does not care about the rest."""
+
+    def make(rng):
+        targets = rng.random(shape)
+        targets[..., 0] = np.arange(targets[..., 0].size).reshape(shape[:-1]) % 2
+        targets[targets[..., 0] == 0, 1:] = np.nan
+        return rng.standard_normal(shape), targets
+
+    return make
 
 
 def multitask(z, y):

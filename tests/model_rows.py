@@ -15,6 +15,11 @@ fails. Adding a model is a file in `nn/models` and a row here:
         ),
     ]
 
+What does not take one batch of images has, in the place of `tiny_shape`, `examples(rng, m)`: the arguments of
+a forward pass and the targets, such as `((ids, lengths), labels)`, and for the loss `cost(outputs, targets)`.
+`layout="sequence"` gives PyTorch's twin arrays as they are and takes its outputs so, `(m, T, n)`, where
+"images" brings channels to the front. Integer arrays become int64 there; only floats get gradients.
+
 `tests/test_models.py` then checks, at the published size (built without drawing random numbers, one image,
 `eval()`): parameters, multiply-adds and shapes against the row; names and shapes of the state_dict, the
 multiply-adds that PyTorch counts and the dropout probabilities against `twin(torch)`, which is built on the
@@ -33,9 +38,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 import nn
 
-CHECKS = ("multiply_adds", "shapes", "torch")
+CHECKS = ("multiply_adds", "flops", "shapes", "torch")
 
 
 def flat(outputs) -> list:
@@ -43,6 +50,11 @@ def flat(outputs) -> list:
     if isinstance(outputs, (tuple, list)):
         return [y for part in outputs for y in flat(part)]
     return [outputs]
+
+
+def is_float(x) -> bool:
+    """Whether that argument of a model gets a gradient."""
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
 
 
 def classified(outputs, labels):
@@ -63,9 +75,10 @@ class Row:
 
     `shapes` are without the batch, the paths those of `named_modules`. `tiny` leaves dropout and other
     randomness out, keeps two pixels or more where batch norm is trained, and takes well under a second a
-    step; `batch` images of `tiny_shape` are learned by heart with Adam at rate `lr` in at most `steps`
-    steps. `cost(outputs, labels)` is what is then minimised. `exempt` maps a check (CHECKS) to the reason it
-    does not apply, such as `{"multiply_adds": "the paper gives none"}` with `multiply_adds=None`."""
+    step; `batch` examples are learned by heart with Adam at rate `lr` in at most `steps` steps.
+    `cost(outputs, targets)` is what is then minimised. `exempt` maps a check (CHECKS) to the reason it
+    does not apply: "multiply_adds" where none are published (with `multiply_adds=None`), "flops" where
+    PyTorch counts others or the twin does not run on "meta", "shapes", "torch"."""
 
     name: str
     parameters: int
@@ -73,8 +86,10 @@ class Row:
     source: str
     shapes: Mapping[str, tuple[int, ...]]
     tiny: Mapping[str, Any]
-    tiny_shape: tuple[int, ...]
     twin: Callable[..., Any] | None
+    tiny_shape: tuple[int, ...] = ()
+    examples: Callable[[np.random.Generator, int], tuple[tuple, Any]] | None = None
+    layout: str = "images"
     second: bool = False
     batch: int = 4
     lr: float = 2e-3
@@ -89,6 +104,15 @@ class Row:
     def build(self) -> Callable[..., nn.Module]:
         """The constructor."""
         return nn.models.find(self.name).build
+
+    def batch_of(self, dtype=np.float32) -> tuple[tuple, Any]:
+        """The arguments of a forward pass of the tiny network, their floats in `dtype`, and the targets."""
+        rng = np.random.default_rng(0)
+        if self.examples is None:
+            inputs, targets = (rng.normal(size=(self.batch, *self.tiny_shape)),), np.arange(self.batch) % 3
+        else:
+            inputs, targets = self.examples(rng, self.batch)
+        return tuple(x.astype(dtype) if is_float(x) else x for x in inputs), targets
 
 
 def all_rows() -> list[Row]:

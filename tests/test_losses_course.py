@@ -115,7 +115,7 @@ def test_triplet_loss_of_the_lecture():  # C4W4-triplet: d(A, P) = .5, alpha = .
         )
         np.testing.assert_allclose(loss, wanted, atol=1e-12)
     f = np.zeros((6, 128))  # f = 0 is no way out: every triplet costs alpha
-    for mined in (F.hard_triplet_loss, F.semi_hard_triplet_loss):
+    for mined in (F.all_triplet_loss, F.hard_triplet_loss, F.semi_hard_triplet_loss):
         np.testing.assert_allclose(mined(f, [0, 0, 1, 1, 2, 2], margin=0.2), 0.2)
 
 

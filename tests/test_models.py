@@ -18,7 +18,7 @@ from autograd.tensor import unwrap, writable
 from nn import init, models
 from nn.summary import summary
 from optim import Adam
-from tests.model_rows import CHECKS, all_rows, flat
+from tests.model_rows import CHECKS, all_rows, flat, is_float
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +43,8 @@ def test_every_constructor_has_its_row():
         assert row.shapes or "shapes" in row.exempt, row.name
         assert row.twin or "torch" in row.exempt, row.name
         assert row.multiply_adds is not None or "multiply_adds" in row.exempt, row.name
+        assert bool(row.tiny_shape) != bool(row.examples), row.name
+        assert row.layout in ("images", "sequence"), row.name
         for check, reason in row.exempt.items():
             assert check in CHECKS and len(reason) > 10, (row.name, check, reason)
 
@@ -61,18 +63,19 @@ def undrawn():
 
 @functools.cache
 def at_full_size(name):
-    """What one image of the published size shows."""
+    """What one example of the published size shows."""
     entry = models.find(name)
     with undrawn():
         model = entry.build()
     shapes = {}
 
     def note(path, output):
-        shapes[path] = flat(output)[0].shape[1:]
+        if hasattr(first := flat(output)[0], "shape"):
+            shapes[path] = first.shape[1:]
 
     for path, module in model.named_modules():
         module.register_forward_hook(lambda module, args, output, path=path: note(path, output))
-    table = summary(model, (1, *entry.input_shape))
+    table = summary(model, *entry.inputs())
     state = {path: torch_shape(t) for path, t in model._tensors("state")}
     rates = sorted(m.p for m in model.modules() if isinstance(m, nn.Dropout))
     return SimpleNamespace(table=table, shapes=shapes, state=state, rates=rates)
@@ -102,25 +105,25 @@ def test_state_and_cost_are_those_of_the_published_description(row, torch):
     from torch.utils.flop_counter import FlopCounterMode
 
     entry, found = models.find(row.name), at_full_size(row.name)
-    *places, channels = entry.input_shape
     with torch.device("meta"):
         theirs = row.twin(torch).eval()
-        image = torch.empty(1, channels, *places)
     state = {path: tuple(t.shape) for path, t in theirs.state_dict().items()}
     assert found.state == state
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        theirs(image)
-    assert entry.multiply_adds == counter.get_total_flops() / 2
+    if "flops" not in row.exempt:
+        inputs = their(row, torch, entry.inputs())
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            theirs(*(t.to("meta") if torch.is_tensor(t) else t for t in inputs))
+        assert entry.multiply_adds == counter.get_total_flops() / 2
     assert found.rates == sorted(m.p for m in theirs.modules() if isinstance(m, torch.nn.Dropout))
 
 
 # ---- small
 
 
-def images_of(row, dtype=np.float32):
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(row.batch, *row.tiny_shape)).astype(dtype), np.arange(row.batch) % 3
+def leaves(inputs, requires_grad=False):
+    """Floats as Tensors; class numbers, masks and options stay what they are."""
+    return [Tensor(x, requires_grad=requires_grad) if is_float(x) else x for x in inputs]
 
 
 def drawn(model, seed):
@@ -145,8 +148,25 @@ def drawn(model, seed):
     return model
 
 
-def channels_first(array):
-    return np.moveaxis(array, -1, 1) if array.ndim > 2 else array
+def as_theirs(row, array):
+    """An array in PyTorch's layout."""
+    return np.moveaxis(array, -1, 1) if row.layout == "images" and array.ndim > 2 else array
+
+
+def as_ours(row, array):
+    return np.moveaxis(array, 1, -1) if row.layout == "images" and array.ndim > 2 else array
+
+
+def their(row, torch, inputs, dtype=None):
+    """The arguments of PyTorch's twin; with a dtype, floats are leaves of it."""
+    given = []
+    for x in inputs:
+        if is_float(x):
+            x = torch.tensor(as_theirs(row, x).copy(), dtype=dtype, requires_grad=dtype is not None)
+        elif isinstance(x, np.ndarray):
+            x = torch.tensor(as_theirs(row, x).copy(), dtype=torch.int64 if x.dtype.kind in "iu" else None)
+        given.append(x)
+    return given
 
 
 def to_torch(tensor, array):
@@ -186,9 +206,9 @@ def agree(row, mode, seed, torch, file, monkeypatch):
     theirs = row.twin(torch, **row.tiny)
     theirs.load_state_dict(load_file(file))
     theirs.double().train(mode == "train")
-    images, _ = images_of(row)
-    their_x = torch.tensor(channels_first(images).copy(), dtype=torch.float64, requires_grad=True)
-    their_outputs = flat(theirs(their_x))
+    inputs, _ = row.batch_of()
+    their_inputs = their(row, torch, inputs, torch.float64)
+    their_outputs = flat(theirs(*their_inputs))
     rng = np.random.default_rng(1)
     cotangents = [rng.normal(size=tuple(y.shape)) for y in their_outputs]
     sum((y * torch.tensor(g)).sum() for y, g in zip(their_outputs, cotangents)).backward()
@@ -201,15 +221,17 @@ def agree(row, mode, seed, torch, file, monkeypatch):
         near = functools.partial(assert_near, tolerance, f"Winograd {winograd}")
         ours = row.build(**row.tiny).train(mode == "train")
         nn.load_weights(ours, file)
-        x = Tensor(images, requires_grad=True)
-        outputs = flat(ours(x))
+        given = leaves(inputs, requires_grad=True)
+        outputs = flat(ours(*given))
         assert len(outputs) == len(their_outputs)
         total = 0.0
         for y, t, g in zip(outputs, their_outputs, cotangents):
-            near(channels_first(unwrap(y)), t.detach().numpy(), "outputs")
-            total = np.sum(y * np.moveaxis(g, 1, -1).astype(np.float32)) + total
+            near(as_theirs(row, unwrap(y)), t.detach().numpy(), "outputs")
+            total = np.sum(y * as_ours(row, g).astype(np.float32)) + total
         total.backward()
-        near(channels_first(x.grad.numpy()), their_x.grad.numpy(), "gradient of the images")
+        for x, t in zip(given, their_inputs):
+            if isinstance(x, Tensor):
+                near(as_theirs(row, x.grad.numpy()), t.grad.numpy(), "gradient of an input")
         parameters = dict(ours.named_parameters())
         assert {n for n, p in parameters.items() if p.grad is not None} == set(wanted)
         for name, expected in wanted.items():
@@ -223,10 +245,10 @@ def agree(row, mode, seed, torch, file, monkeypatch):
 def test_learns_one_batch_by_heart(row):
     model = row.build(**row.tiny)
     optimizer = Adam(model.parameters(), lr=row.lr)
-    images, labels = images_of(row)
+    inputs, targets = row.batch_of()
     costs = []
     for _ in range(row.steps):
-        cost = row.cost(model(Tensor(images)), labels)
+        cost = row.cost(model(*leaves(inputs)), targets)
         optimizer.zero_grad()
         cost.backward()
         optimizer.step()
@@ -242,15 +264,15 @@ def test_learns_one_batch_by_heart(row):
 @rows()
 def test_saves_and_loads(row, tmp_path):
     model, other = row.build(**row.tiny), row.build(**row.tiny)
-    images, _ = images_of(row)
+    inputs, _ = row.batch_of()
     with no_grad():
-        model(images)  # moves running statistics
+        model(*inputs)  # moves running statistics
     for layout in ("ngrad", "torch"):
         nn.save_weights(model, tmp_path / "w.safetensors", layout=layout)
         for p in other.parameters():
             init.zeros_(p)
         nn.load_weights(other, tmp_path / "w.safetensors")
-        for y, z in zip(flat(model.eval()(images)), flat(other.eval()(images)), strict=True):
+        for y, z in zip(flat(model.eval()(*inputs)), flat(other.eval()(*inputs)), strict=True):
             assert np.array_equal(unwrap(y), unwrap(z))
 
 
@@ -262,10 +284,10 @@ def test_has_second_derivatives(row):
         model = drawn(row.build(**row.tiny), 0).eval()
     finally:
         autograd.set_default_dtype(np.float32)
-    images, _ = images_of(row, np.float64)
+    inputs, _ = row.batch_of(np.float64)
 
     def cost():
-        return sum(np.mean(y * y) for y in flat(model(Tensor(images))))
+        return sum(np.mean(y * y) for y in flat(model(*leaves(inputs))))
 
     cost().backward()
     used = {path: p for path, p in model.named_parameters() if p.grad is not None}  # all but side heads

@@ -10,6 +10,8 @@ from .classification import MultiLabelMarginLoss as MultiLabelMarginLoss
 from .classification import MultiMarginLoss as MultiMarginLoss
 from .classification import NLLLoss as NLLLoss
 from .ctc import CTCLoss as CTCLoss
+from .detection import LocalizationLoss as LocalizationLoss
+from .distance import AllTripletLoss as AllTripletLoss
 from .distance import ContrastiveLoss as ContrastiveLoss
 from .distance import CosineEmbeddingLoss as CosineEmbeddingLoss
 from .distance import HardTripletLoss as HardTripletLoss
@@ -31,6 +33,7 @@ from .regression import PoissonNLLLoss as PoissonNLLLoss
 from .regression import SmoothL1Loss as SmoothL1Loss
 from .style import ContentLoss as ContentLoss
 from .style import StyleLoss as StyleLoss
+from .style import TotalVariationLoss as TotalVariationLoss
 from .tasks import MultiTaskLoss as MultiTaskLoss
 from .tasks import WeightedLoss as WeightedLoss
 from .words import GloVeLoss as GloVeLoss

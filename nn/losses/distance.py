@@ -109,6 +109,14 @@ def squared_distances(embeddings) -> np.ndarray:
     return np.maximum(squares[:, None] + squares - 2 * (e @ e.T), 0)
 
 
+def all_triplets(embeddings, labels):
+    """Every anchor with every positive of its label and every negative: index arrays (anchors, positives,
+    negatives). Of 10 pictures each of 100 people there are 8.9 million."""
+    alike = _same(labels)
+    others = alike & ~np.eye(len(alike), dtype=bool)
+    return np.nonzero(others[:, :, None] & ~alike[:, None, :])
+
+
 def semi_hard_triplets(embeddings, labels):
     """For each anchor and each positive of its label the closest of the negatives that are farther than the
     positive, or where all are closer, the farthest: index arrays (anchors, positives, negatives). FaceNet,
@@ -158,6 +166,11 @@ def _mined_triplet_loss(mine, embeddings, labels, margin, reduction, name):
 
     short = distance(anchors, positives) - distance(anchors, negatives) + float(margin)
     return reduced(np.clip(short, min=0.0), reduction, name)
+
+
+def all_triplet_loss(embeddings, labels, margin=0.2, reduction="mean"):
+    """`semi_hard_triplet_loss` over `all_triplets`, most of which are soon easy and cost nothing."""
+    return _mined_triplet_loss(all_triplets, embeddings, labels, margin, reduction, "all_triplet_loss")
 
 
 def semi_hard_triplet_loss(embeddings, labels, margin=0.2, reduction="mean"):
@@ -236,6 +249,15 @@ class SemiHardTripletLoss(Loss):
     """`semi_hard_triplet_loss(embeddings, labels)`. SemiHardTripletLoss(margin=0.2, reduction="mean")."""
 
     function = staticmethod(semi_hard_triplet_loss)
+
+    def __init__(self, margin=0.2, reduction="mean"):
+        super().__init__(reduction, margin=margin)
+
+
+class AllTripletLoss(Loss):
+    """`all_triplet_loss(embeddings, labels)`. AllTripletLoss(margin=0.2, reduction="mean")."""
+
+    function = staticmethod(all_triplet_loss)
 
     def __init__(self, margin=0.2, reduction="mean"):
         super().__init__(reduction, margin=margin)

@@ -59,6 +59,16 @@ def style_loss(generated, style, weights=None, reduction="mean"):
     return reduced(total, reduction, name)
 
 
+def total_variation_loss(images, reduction="mean"):
+    """sum |x_{i+1,j} - x_ij| + |x_{i,j+1} - x_ij| over places and channels, for each image (m, n_H, n_W,
+    n_C): what makes a generated picture rough. Raises ValueError for another number of axes. Mahendran and
+    Vedaldi 2015; COURSE.md C4W4-nst."""
+    _images(images, "total_variation_loss")
+    down, right = images[:, 1:] - images[:, :-1], images[:, :, 1:] - images[:, :, :-1]
+    rough = np.sum(np.abs(down), axis=(1, 2, 3)) + np.sum(np.abs(right), axis=(1, 2, 3))
+    return reduced(rough, reduction, "total_variation_loss")
+
+
 class ContentLoss(Loss):
     """`content_loss(generated, content)`. ContentLoss(reduction="mean")."""
 
@@ -72,3 +82,9 @@ class StyleLoss(Loss):
 
     def __init__(self, weights=None, reduction="mean"):
         super().__init__(reduction, weights=None if weights is None else tuple(map(float, weights)))
+
+
+class TotalVariationLoss(Loss):
+    """`total_variation_loss(images)`. TotalVariationLoss(reduction="mean")."""
+
+    function = staticmethod(total_variation_loss)

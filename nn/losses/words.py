@@ -13,6 +13,7 @@ from autograd.tensor import Tensor, as_array, unwrap
 
 from .. import init
 from ..module import Module, Parameter
+from ..text import AliasTable
 from .reduction import Loss, check_predictions, check_reduction, class_numbers, reduced
 
 
@@ -135,20 +136,17 @@ class NegativeSamplingLoss(Loss):
     data, 2 to 5 for large. A negative may by chance be the label. Raises ValueError for k below 1."""
 
     function = staticmethod(negative_sampling_loss)
-    cumulative: Tensor
 
     def __init__(self, counts, k=5, power=0.75, sparse=False, reduction="mean"):
         super().__init__(reduction, sparse=sparse)
         if k < 1:
             raise ValueError(f"NegativeSamplingLoss: k negatives, at least 1, got {k!r}")
         self.k = k
-        self.register_buffer("cumulative", np.cumsum(sampling_distribution(counts, power)), persistent=False)
+        self.words = AliasTable(sampling_distribution(counts, power))
 
     def forward(self, vectors, table, labels, negatives=None):
         if negatives is None:
-            draws = random.generator().random((len(vectors), self.k))
-            negatives = np.searchsorted(self.cumulative.numpy(), draws, "right")
-            negatives = np.minimum(negatives, self.cumulative.size - 1)  # the last sum may round below 1
+            negatives = self.words.draw((len(vectors), self.k), random.generator())
         return super().forward(vectors, table, labels, negatives)
 
 

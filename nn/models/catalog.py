@@ -6,12 +6,17 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..module import Module
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One architecture at one size: what `build()` gives, what it takes, and its published size."""
+    """One architecture at one size: what `build()` gives, what it takes, and its published size.
+
+    `examples(rng, m)` gives the arguments of a forward pass of m examples at that size, a tuple of arrays;
+    without it a network takes one array (m, *input_shape) of float32."""
 
     name: str
     build: Callable[..., Module]
@@ -20,6 +25,14 @@ class Entry:
     multiply_adds: int  # of one example
     course: str  # its row in the course's table of contents, week and topic: "C4W2-vgg"
     paper: str
+    examples: Callable[[np.random.Generator, int], tuple] | None = None
+
+    def inputs(self, m: int = 1, seed: int = 0) -> tuple:
+        """Arguments of a forward pass of m examples, drawn from a generator of that seed."""
+        rng = np.random.default_rng(seed)
+        if self.examples is not None:
+            return self.examples(rng, m)
+        return (rng.standard_normal((m, *self.input_shape), np.float32),)
 
     @property
     def file(self) -> str:
