@@ -70,7 +70,10 @@ def lenet_step():
 # ---- saving
 
 
-STARTS = {"svg": b"<?xml", "png": b"\x89PNG\r\n", "pdf": b"%PDF-", "dot": b"digraph", "mmd": b"flowchart "}
+STARTS = {
+    "svg": b"<?xml", "png": b"\x89PNG\r\n", "pdf": b"%PDF-", "dot": b"digraph", "mmd": b"flowchart ",
+    "html": b"<!DOCTYPE html>",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("ending", STARTS)
@@ -98,7 +101,7 @@ def test_a_failed_save_leaves_the_old_file_alone(tmp_path, monkeypatch):
 def test_saving_says_what_is_wrong(tmp_path):
     picture = draw(lecture()[-1])
     for name in ("graph.gif", "graph"):
-        with pytest.raises(ValueError, match=rf"'{name}'.*\.svg, \.png, \.pdf, \.dot, \.mmd"):
+        with pytest.raises(ValueError, match=rf"'{name}'.*\.svg, \.png, \.pdf, \.dot, \.mmd, \.html"):
             picture.save(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="no folder .*nowhere"):
         picture.save(tmp_path / "nowhere" / "graph.svg")
@@ -274,7 +277,9 @@ def test_a_module_and_its_input():
     picture = draw(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), np.zeros((2, 4), np.float32))
     boxes, _ = parsed(picture)
     kinds = {text[0]: kind for kind, text in boxes.values()}
-    assert kinds["0.weight"] == kinds["0.bias"] == "parameter"
+    assert kinds["weight"] == kinds["bias"] == "parameter"  # within their cluster
+    graph = pygraphviz.AGraph(string=picture.dot)
+    assert [cluster.graph_attr["label"] for cluster in graph.subgraphs()] == ["0: Linear", "1: ReLU"]
     assert ["(2, 4)"] in [text[1:] for kind, text in boxes.values() if kind == "data"]
     assert ("output", ["output", "(2, 3)"]) in boxes.values()
 

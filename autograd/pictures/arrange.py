@@ -5,6 +5,8 @@ from dataclasses import replace
 from .model import Diagram, Edge
 
 NEAR = 4  # ranks
+SHALLOW = 7  # graphs of up to so many ranks are laid out from left to right,
+WIDEST = 190  # unless the longest labels of all ranks have more letters together
 
 
 def repeat_far_leaves(diagram: Diagram) -> Diagram:
@@ -27,3 +29,16 @@ def repeat_far_leaves(diagram: Diagram) -> Diagram:
             arranged.edges.append(Edge(tail, id, edge.slot, edge.output))
         arranged.boxes[id] = box
     return arranged
+
+
+def runs_across(diagram: Diagram) -> bool:
+    """Whether a diagram, laid out from left to right, is short and narrow enough to be read."""
+    ranks, into = diagram.ranks(), diagram.into()
+    if max(ranks.values()) > SHALLOW:
+        return False
+    letters: dict[int, int] = {}
+    for id, box in diagram.boxes.items():
+        lines = [box.heading, *box.about(len(into[id]))] if box.worked else []
+        lines += [text for value in box.values.values() for _, text in value.lines(value.name)]
+        letters[ranks[id]] = max(letters.get(ranks[id], 0), *map(len, lines))
+    return sum(letters.values()) <= WIDEST

@@ -12,7 +12,7 @@ def tape(diagram: Diagram) -> str:
     called: dict[tuple[str, int], str] = {}
     leaves, lines = [], []
     for box in diagram.boxes.values():
-        if box.kind == "op":
+        if box.worked:
             ops += 1
             for k, value in sorted(box.values.items()):
                 number = f"%{ops}" if len(box.values) == 1 else f"%{ops}.{k}"
@@ -20,16 +20,23 @@ def tape(diagram: Diagram) -> str:
             arguments = box.operands([called[e.tail, e.output] for e in into[box.id]])
             results = ", ".join(called[box.id, k] for k in sorted(box.values))
             value_types = ", ".join(_about(v) for _, v in sorted(box.values.items()))
-            lines.append((results, f"= {box.title}({', '.join([*arguments, *box.notes])})", value_types))
-        elif not into[box.id]:
+            arguments += box.notes if box.kind != "module" else []
+            beside = box.about(0)[bool(box.fixed) + (len(box.notes) if box.kind != "module" else 0) :]
+            told = "  ".join([value_types, *beside])
+            lines.append((results, f"= {box.heading}({', '.join(arguments)})", told))
+        elif box.kind in ("value", "output", "parameter") and into[box.id]:
+            (made,) = into[box.id]
+            called[box.id, 0] = called[made.tail, made.output]
+        else:
             called[box.id, 0] = box.title
             leaves.append((box.title, box.kind, _about(box.values[0])))
     rows = leaves + lines
     widths = [min(max(len(row[i]) for row in rows), 90) for i in (0, 1)]
+    works = any(box.kind in ("module", "rule") for box in diagram.boxes.values())
     head = ", ".join(
         f"{n:,} {word if n == 1 or word == 'data' else word + 's'}"
-        for word in ("op", "parameter", "data")
-        if (n := diagram.count(word)) or word == "op"
+        for word in ("op", "module", "rule", "parameter", "data")
+        if (n := diagram.count(word)) or (word == "op" and not works)
     )
     return "\n".join(
         [
@@ -45,4 +52,6 @@ def _about(value: Value) -> str:
         parts.append("= " + " ".join(value.content.split()))
     if value.gradient:
         parts.append("grad " + " ".join(value.gradient.split()))
+    elif value.norm is not None:
+        parts.append(f"|grad| {value.norm:.2g}")
     return "  ".join(parts)
