@@ -19,6 +19,18 @@ from . import linalg as linalg
 from . import random as random
 from .creation import array as array
 from .creation import asarray as asarray
+from .numpy_wrapper import append as append
+from .numpy_wrapper import c_ as c_
+from .numpy_wrapper import einsum as einsum
+from .numpy_wrapper import full as full
+from .numpy_wrapper import make_diagonal as make_diagonal
+from .numpy_wrapper import mean as mean
+from .numpy_wrapper import r_ as r_
+from .numpy_wrapper import row_stack as row_stack
+from .numpy_wrapper import std as std
+from .numpy_wrapper import var as var
+from .numpy_wrapper import vstack as vstack
+from .numpy_wrapper import where as where
 
 
 def __getattr__(name: str) -> Any:

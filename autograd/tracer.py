@@ -1,0 +1,143 @@
+"""HIPS/autograd's names for recording, and functions with rules in its form.
+
+`primitive(f)` makes of any Python function of arrays, numbers and containers of them one recorded op; its
+rules come from `extend.defvjp`. Ours, autograd.primitive, is the shorter and faster form for new code.
+"""
+
+import functools
+import operator
+
+import numpy as np
+
+from .graph import Node as Node
+from .graph import Outputs, vertex_of
+from .modes import state
+from .primitive import _parts
+from .tensor import Tensor, _Writes, wrap
+from .transforms import flatten, unflatten
+
+Box = Tensor
+# function -> maker(argnums, ans, args, kwargs) of g -> one cotangent for each argnum
+primitive_vjps: dict = {}
+
+
+def isbox(x) -> bool:
+    """Whether x is a tensor, as the arguments of a function are while it is differentiated."""
+    return isinstance(x, Tensor)
+
+
+def getval(x):
+    """The array or number of a tensor, also inside containers; anything else as it is."""
+    if isinstance(x, Tensor):
+        return x._data[()]
+    if isinstance(x, (tuple, list, dict)):
+        leaves, structure = flatten(x)
+        return unflatten(structure, map(getval, leaves)) if any(map(isbox, leaves)) else x
+    return x
+
+
+Tensor._value = property(getval)  # type: ignore[attr-defined]  # what HIPS programs read inside a function
+
+
+def toposort(end_node, parents=operator.attrgetter("inputs")):
+    """Yields the vertices before `end_node`, each after all that use it."""
+    uses = {end_node: 0}
+    found = [end_node]
+    for vertex in found:
+        for parent in parents(vertex):
+            if parent not in uses:
+                uses[parent] = 0
+                found.append(parent)
+            uses[parent] += 1
+    ready = [end_node]
+    while ready:
+        vertex = ready.pop()
+        yield vertex
+        for parent in parents(vertex):
+            uses[parent] -= 1
+            if not uses[parent]:
+                ready.append(parent)
+
+
+def notrace_primitive(f):
+    """f on the values of its arguments: what it returns is not recorded."""
+
+    @functools.wraps(f)
+    def on_values(*args, **kwargs):
+        return f(*map(getval, args), **kwargs)
+
+    return on_values
+
+
+def primitive(f_raw):
+    """f_raw as one recorded op. It is called with arrays, numbers and whatever else its arguments are; the
+    rule of `extend.defvjp` is asked for the cotangents of those positional arguments that hold tensors.
+    Raises
+    NotImplementedError where there is none."""
+
+    @functools.wraps(f_raw)
+    def recorded(*args, **kwargs):
+        spread = [flatten(a)[0] for a in args]
+        if not any(isinstance(x, Tensor) for leaves in spread for x in leaves):
+            return f_raw(*args, **kwargs)
+        answer = f_raw(*map(getval, args), **kwargs)
+        leaves, structure = flatten(answer)
+        arrays = [x._data if isinstance(x, Tensor) else np.asarray(x) for x in leaves]
+        if any(a.dtype.kind not in "fc" for a in arrays):
+            return answer
+        places = [(n, k) for n, found in enumerate(spread) for k, x in enumerate(found) if _counts(x)]
+        if not state.recording or not places:
+            return unflatten(structure, map(wrap, arrays))
+        plan = _Applied(recorded, places, structure, arrays, args, kwargs)
+        inputs = tuple(vertex_of(spread[n][k]) for n, k in places)
+        if structure is None:
+            node = Node(plan, inputs, (), arrays[0].shape, arrays[0].dtype, _Writes.clock)
+            return wrap(arrays[0], node)
+        node = Node(plan, inputs, (), None, None, _Writes.clock)
+        return unflatten(structure, _parts(node, arrays))
+
+    recorded.fun = f_raw  # type: ignore[attr-defined]
+    return recorded
+
+
+def _counts(x):
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+class _Applied:
+    """One call of such an op, as the plan of its node: it makes the rule when a cotangent arrives."""
+
+    saved_names = ()
+
+    def __init__(self, function, places, structure, arrays, args, kwargs):
+        if function not in primitive_vjps:
+            argnums = sorted({n for n, _ in places})
+            raise NotImplementedError(
+                f"no rule for arguments {argnums} of {function.__name__}: defvjp gives it"
+            )
+        self.function, self.places, self.structure = function, places, structure
+        self.arrays, self.args, self.kwargs = arrays, args, kwargs
+        self.primitive, self.outputs, self.name = self, len(arrays), function.__name__
+
+    def pull(self, g, saved, needs=None):
+        values = [x[()] for x in self.arrays]
+        found = self._pull(g, values, tuple(map(getval, self.args)))
+        return [np.asarray(getval(x)) for x in found]
+
+    def pull_recorded(self, node, g, needs=None):
+        many = self.structure is not None
+        answers = list(_parts(node, self.arrays)) if many else [wrap(self.arrays[0], node)]
+        found = self._pull(g, answers, self.args)
+        return [x if isinstance(x, Tensor) else wrap(np.asarray(x)) for x in found]
+
+    def _pull(self, g, answers, args):
+        if isinstance(g, Outputs):
+            given = [
+                np.zeros(a.shape, a.dtype) if p is None else p for p, a in zip(g, self.arrays, strict=True)
+            ]
+            g = unflatten(self.structure, given)
+        argnums = tuple(sorted({n for n, _ in self.places}))
+        rule = primitive_vjps[self.function]
+        found = rule(argnums, unflatten(self.structure, answers), args, self.kwargs)(g)
+        leaves = dict(zip(argnums, (flatten(x)[0] for x in found), strict=True))
+        return [leaves[n][k] for n, k in self.places]

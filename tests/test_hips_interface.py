@@ -1,0 +1,249 @@
+"""Programs written for HIPS/autograd: its names, plain arrays in and out, rules and types of one's own.
+The numbers are closed forms."""
+
+import math
+
+import numpy
+import pytest
+
+import autograd
+import autograd.numpy as np
+from autograd import core, differential_operators, extend, misc, test_util, tracer, wrap_util
+from autograd.builtins import isinstance as holds
+from autograd.builtins import type as type_of
+from autograd.misc import fixed_points, optimizers
+
+X = numpy.array([0.3, -1.2, 2.0])
+A = numpy.array([[1.0, 2.0, 0.5], [-1.0, 0.0, 3.0]])
+V = numpy.array([1.0, -2.0, 0.5])
+cubes = lambda x: np.sum(x**3)
+
+
+def same(found, expected):
+    assert not isinstance(found, autograd.Tensor)
+    numpy.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+OPERATORS = {
+    "grad": lambda: (autograd.grad(cubes)(X), 3 * X**2),
+    "grad of a float": lambda: (
+        autograd.grad(lambda x: np.sin(x) * x)(0.7),
+        math.sin(0.7) + 0.7 * math.cos(0.7),
+    ),
+    "elementwise_grad": lambda: (autograd.elementwise_grad(np.sin)(X), numpy.cos(X)),
+    "jacobian": lambda: (autograd.jacobian(lambda x: np.dot(A, x))(X), A),
+    "hessian": lambda: (autograd.hessian(cubes)(X), numpy.diag(6 * X)),
+    "hessian_tensor_product": lambda: (autograd.hessian_tensor_product(cubes)(X, V), 6 * X * V),
+    "hessian_vector_product": lambda: (autograd.hessian_vector_product(cubes)(X, V), 6 * X * V),
+    "tensor_jacobian_product": lambda: (
+        autograd.tensor_jacobian_product(lambda x: np.dot(A, x))(X, numpy.array([2.0, 1.0])),
+        numpy.array([2.0, 1.0]) @ A,
+    ),
+    "vector_jacobian_product": lambda: (
+        autograd.vector_jacobian_product(lambda x: np.dot(A, x))(X, numpy.array([2.0, 1.0])),
+        numpy.array([2.0, 1.0]) @ A,
+    ),
+    "make_vjp": lambda: (autograd.make_vjp(np.sin)(X)[0](V), numpy.cos(X) * V),
+    "make_jvp": lambda: (autograd.make_jvp(lambda x: np.dot(A, x))(X)(V)[1], A @ V),
+    "make_hvp": lambda: (autograd.make_hvp(cubes)(X)[0](V), 6 * X * V),
+    "make_ggnvp": lambda: (autograd.make_ggnvp(lambda x: np.dot(A, x))(X)(V), A.T @ A @ V),
+    "deriv": lambda: (autograd.deriv(np.exp)(0.5), math.exp(0.5)),
+    "grad_named": lambda: (autograd.grad_named(lambda a, b: a * b**2, "b")(3.0, 2.0), 12.0),
+    "grad_and_aux": lambda: (autograd.grad_and_aux(lambda x: (cubes(x), 7.0))(X)[0], 3 * X**2),
+    "holomorphic_grad": lambda: (autograd.holomorphic_grad(lambda z: z**3)(1 + 2j), 3 * (1 + 2j) ** 2),
+    "multigrad_dict": lambda: (autograd.multigrad_dict(lambda a, b=3.0: a * b)(2.0)["b"], 2.0),
+    "list argnum": lambda: (autograd.grad(lambda a, b: a * b, [1, 0])(2.0, 5.0), (2.0, 5.0)),
+    "conjugate": lambda: (autograd.grad(lambda z: np.abs(z) ** 2)(3 + 4j), 2 * (3 - 4j)),  # d/da - i d/db
+    "array of results": lambda: (autograd.jacobian(lambda x: np.array([x, x**2]))(3.0), [1.0, 6.0]),
+    "norm of a list": lambda: (autograd.grad(lambda x: np.linalg.norm([x, 4.0]))(3.0), 0.6),
+    "mean of a list": lambda: (autograd.grad(lambda x: np.mean([x, x**2]))(3.0), 3.5),
+    "var of a list": lambda: (autograd.grad(lambda x: np.var([x, 0.0]))(3.0), 1.5),
+    "std of a list": lambda: (autograd.grad(lambda x: np.std([x, 0.0]))(3.0), 0.5),
+    "append": lambda: (autograd.grad(lambda x: np.append([x], x * V)[2])(3.0), -2.0),
+    "row_stack": lambda: (autograd.grad(lambda x: np.sum(np.row_stack((x, 2 * x)) ** 2))(V), 10 * V),
+    "r_": lambda: (autograd.jacobian(lambda x: np.r_[x[:2], 5.0, x])(X)[3:], numpy.eye(3)),
+    "full": lambda: (autograd.grad(lambda x: np.sum(np.full((2, 3), x)))(2.0), 6.0),
+    "c_": lambda: (autograd.jacobian(lambda x: np.c_[x, V])(X)[:, 0], numpy.eye(3)),
+    "einsum by numbers": lambda: (
+        autograd.grad(lambda x: np.sum(np.einsum(A, [0, 1], x, [1], [0])))(X),
+        A.sum(0),
+    ),
+    "where by name": lambda: (np.where(condition=[True, False], x=X[:2], y=V[:2]), [0.3, -2.0]),
+    "make_diagonal": lambda: (
+        np.make_diagonal(X, offset=0, axis1=-1, axis2=-2),
+        numpy.diag(X),
+    ),
+    "flatten": lambda: (misc.flatten({"b": [1.0, X], "a": 2.0})[0], [2.0, 1.0, *X]),
+    "flatten_func": lambda: (
+        autograd.jacobian(misc.flatten_func(lambda p: [p[0] ** 2, p[1]], [1.0, X])[0])(numpy.ones(4)),
+        numpy.diag([2.0, 1, 1, 1]),
+    ),
+    "const_graph": lambda: (misc.const_graph(lambda a, b: a - b, 5.0)(2.0), 3.0),
+    "fixed point of Newton's root": lambda: (
+        autograd.grad(
+            lambda a: fixed_points.fixed_point(
+                lambda a: lambda x: 0.5 * (x + a / x), a, 1.0, lambda x, y: abs(x - y), 1e-12
+            )
+        )(2.0),
+        0.5 / math.sqrt(2.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators(name):
+    found, expected = OPERATORS[name]()
+    for f, e in zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]:
+        same(f, e)
+
+
+def test_plain_in_plain_out():
+    assert type(autograd.grad(np.sin)(1.0)) is numpy.float64
+    assert autograd.grad(cubes)(X.astype(numpy.float32)).dtype == numpy.float32
+    seen = []
+    autograd.grad(lambda x: seen.append(x) or x * 2.0)(1.0)
+    assert (
+        tracer.isbox(seen[0])
+        and seen[0]._value == 1.0
+        and holds(seen[0], float)
+        and type_of(seen[0]) is numpy.float64
+    )
+    assert tracer.getval({"a": [seen[0], 2]}) == {"a": [1.0, 2]}
+    assert isinstance(autograd.grad(cubes)(autograd.Tensor(X)), autograd.Tensor)
+    with pytest.warns(UserWarning, match="independent of input"):
+        same(autograd.grad(lambda x: 3.0)(X), numpy.zeros(3))
+    with pytest.raises(TypeError, match="holomorphic"):
+        autograd.grad(lambda x: x * 1j)(1.0)
+    with pytest.raises(TypeError, match="bool"):
+        autograd.grad(lambda x: bool(np.all(x > 0)))(X)
+
+
+def test_complex_derivatives_of_every_order():
+    f = lambda z: np.sum(np.abs(np.sin(z)) ** 2)
+    z = numpy.array([0.3 + 0.2j, -1.0 + 0.5j])
+    test_util.check_grads(f)(z)
+    test_util.check_grads(autograd.grad(f), order=1)(z)
+
+
+def test_containers_in_and_out():
+    split = lambda p: {"s": np.sin(p[0]), "rest": (p[1]["b"] * 2.0, p[0])}
+    test_util.check_grads(split)((X, {"b": 1.5}))
+    pull, value = core.make_vjp(split, (X, {"b": 1.5}))
+    same(value["rest"][0], 3.0)
+    g = pull({"s": V, "rest": (1.0, V)})
+    same(g[0], numpy.cos(X) * V + V)
+    same(g[1]["b"], 2.0)
+    assert holds(g, autograd.tuple) and holds([], autograd.list) and holds({}, autograd.dict)
+
+
+@pytest.mark.parametrize("value", [0.5, X, X * 1j, [1.0, X], {"a": (X, 2.0)}], ids=str)
+def test_vector_spaces(value):
+    space = extend.vspace(value)
+    basis = list(space.standard_basis())
+    assert len(basis) == space.size and space == extend.vspace(space.zeros())
+    total = basis[0]
+    for unit in basis[1:]:
+        total = space.add(total, unit)
+    test_util.check_equivalent(total, space.ones())
+    assert space.inner_prod(space.ones(), space.ones()) == space.size
+    v = space.randn()
+    test_util.check_equivalent(space.mut_add(v, space.scalar_mul(v, -1.0)), space.zeros())
+
+
+def test_a_space_of_ones_own():
+    class Point:
+        pass
+
+    class PointSpace(extend.VSpace):
+        size = 2
+
+    PointSpace.register(Point)
+    try:
+        assert extend.vspace(Point()).size == 2
+        with pytest.raises(TypeError, match="_inner_prod"):
+            extend.vspace(Point()).inner_prod(Point(), Point())
+    finally:
+        del extend.VSpace.mappings[Point]
+    with pytest.raises(TypeError, match="str"):
+        extend.vspace("word")
+
+
+def _scale(declare):
+    op = extend.primitive(lambda x, a, name: x * a)
+    declare(op)
+    return lambda x, a: op(x, a, "scale")
+
+
+RULES = {
+    "defvjp": lambda op: extend.defvjp(
+        op, lambda y, x, a, n: lambda g: g * a, lambda y, x, a, n: lambda g: np.sum(g * x)
+    ),
+    "defvjp_argnum": lambda op: extend.defvjp_argnum(
+        op, lambda k, y, args, kw: lambda g: g * args[1] if k == 0 else np.sum(g * args[0])
+    ),
+    "defvjp_argnums": lambda op: extend.defvjp_argnums(
+        op, lambda ks, y, args, kw: lambda g: [g * args[1] if k == 0 else np.sum(g * args[0]) for k in ks]
+    ),
+    "defjvp": lambda op: extend.defjvp(op, "same", lambda g, y, x, a, n: x * g),
+    "defjvp_argnum": lambda op: extend.defjvp_argnum(op, lambda k, g, y, args, kw: g * args[1 - k]),
+    "defjvp_argnums": lambda op: extend.defjvp_argnums(
+        op, lambda ks, gs, y, args, kw: sum(g * args[1 - k] for k, g in zip(ks, gs))
+    ),
+    "def_linear": extend.def_linear,
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rules_of_functions_of_ones_own(name):
+    op = _scale(RULES[name])
+    test_util.check_grads(lambda x: op(x, 2.5) ** 2)(X)
+    if name != "def_linear":
+        test_util.check_grads(op, (0, 1))(X, 2.5)
+    t = autograd.Tensor(X, requires_grad=True)
+    np.sum(op(t, 3.0)).backward()
+    numpy.testing.assert_allclose(t.grad.numpy(), 3 * numpy.ones(3))
+
+
+def test_functions_without_rules_and_of_several_results():
+    with pytest.raises(NotImplementedError, match="defvjp"):
+        autograd.grad(extend.primitive(lambda x: x * 2.0))(1.0)
+    both = extend.primitive(lambda x: (numpy.sin(x), numpy.cos(x)))
+    extend.defvjp(both, lambda y, x: lambda g: g[0] * y[1] - g[1] * y[0])
+    test_util.check_grads(lambda x: both(x)[0] * 2.0)(X)
+    test_util.check_grads(both)(X)
+    double = extend.notrace_primitive(lambda x: x * 2)
+    assert type(double(autograd.Tensor(2.0))) is numpy.float32
+    old = core.primitive(lambda x: x**2)
+    with pytest.warns(UserWarning, match="defgrad"):
+        old.defgrad(lambda y, x: lambda g: 2 * x * g)
+    same(autograd.grad(old)(3.0), 6.0)
+
+
+def test_a_wrong_rule_is_found():
+    wrong = extend.primitive(lambda x: x * 2.0)
+    extend.defvjp(wrong, lambda y, x: lambda g: g * 2.01)
+    with pytest.raises(AssertionError, match=r"\(VJP\) check"):
+        test_util.check_grads(wrong, modes=["rev"])(1.0)
+    test_util.combo_check(np.multiply, (0, 1))([1.5, X], [2.5, V])
+
+
+def test_checkpoint_and_names():
+    assert autograd.grad(cubes, 0).__name__ == "grad_of_<lambda>_wrt_argnum_0"
+    same(autograd.grad(autograd.checkpoint(cubes))(X), 3 * X**2)
+    assert autograd.util.subval((1, 2), 0, 3) == (3, 2) and autograd.util.func(np) is np
+    with pytest.warns(UserWarning, match="old name"):
+        autograd.util.quick_grad_check(cubes, X)
+    assert wrap_util.get_name(object()) == "[unknown name]"
+    assert differential_operators.grad is autograd.grad
+
+
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam"])
+def test_optimizers_of_containers(name):
+    """Of |x - (1, 2)|^2 in a dict; the callback sees containers."""
+    seen = []
+    slope = autograd.grad(lambda p, i: (p["a"] - 1.0) ** 2 + np.sum((p["b"] - 2.0) ** 2))
+    found = getattr(optimizers, name)(
+        slope, {"a": 0.0, "b": numpy.zeros(2)}, lambda p, i, g: seen.append(g["b"].shape), 400, 0.05
+    )
+    numpy.testing.assert_allclose([found["a"], *found["b"]], [1, 2, 2], atol=1e-2)
+    assert len(seen) == 400 and seen[0] == (2,)
