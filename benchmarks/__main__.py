@@ -1,6 +1,7 @@
 """`python -m benchmarks`: the command line."""
 
 import argparse
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from . import report
-from .case import cases_of, group_names, module_of
+from .case import ON_REQUEST, cases_of, group_names, module_of
 from .measure import FULL, QUICK, Runner
 from .peers import PEERS
 
@@ -22,19 +23,32 @@ def arguments(argv=None) -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed beside other libraries.")
     names, peers = group_names(), list(PEERS)
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(names)}; all by default")
-    parser.add_argument("--peers", default=",".join(peers), help="by default %(default)s, where installed")
+    usual = [name for name in names if name not in ON_REQUEST]
+    parser.add_argument(
+        "groups",
+        nargs="*",
+        metavar="GROUP",
+        help=f"of {', '.join(names)}; all but {', '.join(ON_REQUEST)} by default",
+    )
+    parser.add_argument(
+        "--peers",
+        default=",".join(name for name in peers if PEERS[name].usual),
+        help="by default %(default)s, where installed; there is " + ", ".join(peers),
+    )
     parser.add_argument(
         "--only", action="append", metavar="WORD", help="cases whose name holds this; may be repeated"
     )
     parser.add_argument("--quick", action="store_true", help="short blocks: to see it work, not to quote")
     parser.add_argument("--json", type=Path, metavar="F", help="write everything measured to F")
     parser.add_argument(
+        "--plot", type=Path, metavar="F", help="draw the ratios into F (png, svg, pdf), one picture a group"
+    )
+    parser.add_argument(
         "--threads", type=int, default=cores(), metavar="N", help="of all sides (%(default)s)"
     )
     parser.add_argument("--compare", type=Path, metavar="OLD.json", help="say what got slower since that run")
     options = parser.parse_args(argv)
-    options.groups = options.groups or names
+    options.groups = options.groups or usual
     options.peers = [name for name in options.peers.split(",") if name]
     for kind, given, known in (("group", options.groups, names), ("peer", options.peers, peers)):
         if unknown := [name for name in given if name not in known]:
@@ -44,6 +58,10 @@ def arguments(argv=None) -> argparse.Namespace:
     if not options.work:
         words, groups = ", ".join(options.only), ", ".join(options.groups)
         parser.error(f"--only {words}: no case of {groups} has that in its name")
+    if options.plot and options.plot.suffix not in (".png", ".svg", ".pdf"):
+        parser.error(f"--plot {options.plot}: the name ends in .png, .svg or .pdf")
+    if options.plot and not importlib.util.find_spec("matplotlib"):
+        parser.error('--plot draws with matplotlib: pip install "ngrad[plots]"')
     if options.threads < 1:
         parser.error(f"--threads {options.threads}: at least 1")
     if options.compare:
@@ -74,12 +92,17 @@ def main(argv=None) -> int:
             bar.set_description(f"{group}: {case.name}")
             rows += runner.run(group, module, case)
 
-    run = report.summary(rows, method, options.quick, options.threads, where, runner.gemm)
-    print(report.heading(run), report.table(rows), sep="\n\n")
+    run = report.summary(rows, method, options.quick, options.threads, where, runner.gemm, runner.memory)
+    print(report.heading(run), report.table(rows), *report.means(rows), sep="\n\n")
     if options.compare:
         print("", *report.compare(options.compare, run), sep="\n")
     if options.json:
         report.save(run, options.json)
+    if options.plot:
+        from .plot import pictures
+
+        files = pictures(rows, run, options.plot)
+        print(*(f"drawn: {file}" for file in files or ["nothing, for no row has a ratio"]), sep="\n")
     return 1 if any(row.failed for row in rows) else 0
 
 

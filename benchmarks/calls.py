@@ -1,9 +1,11 @@
 """One call of a layer, forward and backward, on our side and in PyTorch's layouts.
 
-Inputs are arrays by name, in our layout: four axes are images (m, n_H, n_W, n_C), but for "w", which are
-filters (f, f, n_C_prev / groups, n_C). A side's `prepare(**tensors)` gives the call that is timed, a function
-of no arguments that returns one tensor, or a pair of that and the parameters, by name, that took the place of
-tensors. The cotangent of what the call returns is the input "g", so that no loss is timed beside it.
+Inputs are arrays by name, in our layout. Where PyTorch has LAYOUTS, three to five axes are sequences, images
+or volumes (m, ..., n_C), but for "w", which are filters (f, ..., n_C_prev / groups, n_C); where it has
+SEQUENCES, three axes are a batch of them, (m, T, n). A side's `prepare(**tensors)` gives the call that is
+timed, a function of no arguments that returns one tensor, or a pair of that and the parameters, by name, that
+took the place of tensors. The cotangent of what the call returns is the input "g", so that no loss is timed
+beside it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
-LAYOUTS = ("contiguous", "channels_last")  # torch.contiguous_format, torch.channels_last
-_IMAGES, _FILTERS = ((0, 3, 1, 2), (0, 2, 3, 1)), ((3, 2, 0, 1), (2, 3, 1, 0))  # to PyTorch's axes, and back
+LAYOUTS = ("contiguous", "channels_last")  # axes in memory as PyTorch names them, or the second one last
+SEQUENCES = ("batch_first", "time_first")
 
 
 def sides(ours: Callable, torch: Callable, leaves: Sequence[str], layouts=("",), record=True) -> Mapping:
@@ -21,7 +23,7 @@ def sides(ours: Callable, torch: Callable, leaves: Sequence[str], layouts=("",),
     build = {"ours": partial(_ours, ours, leaves, record)}
     for layout in layouts:
         name = f"torch:{layout}" if layout else "torch"
-        build[name] = partial(_torch, torch, leaves, record, layout or LAYOUTS[0])
+        build[name] = partial(_torch, torch, leaves, record, layout)
     return build
 
 
@@ -39,25 +41,31 @@ def _ours(prepare, leaves, record, inputs):
 def _torch(prepare, leaves, record, layout, inputs):
     import torch
 
-    form = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-
     def tensor(name, a):
         if not isinstance(a, np.ndarray):
             return a
         t = torch.from_numpy(a)
-        if a.ndim == 4:
-            t = t.permute(_axes(name)[0]).contiguous(memory_format=form)
+        if a.ndim > 2 and layout in LAYOUTS:
+            t = t.permute(_axes(name, a.ndim)[0]).contiguous()
+        if a.ndim > 2 and layout == "channels_last":
+            t = t.movedim(1, -1).contiguous().movedim(-1, 1)
+        if a.ndim == 3 and layout == "time_first":
+            t = t.transpose(0, 1).contiguous().transpose(0, 1)
         return t.requires_grad_(record and name in leaves)
 
     def array(name, t):
         a = t.detach().numpy()
-        return np.ascontiguousarray(a.transpose(_axes(name)[1])) if a.ndim == 4 else a
+        places = a.ndim > 2 and layout in LAYOUTS
+        return np.ascontiguousarray(a.transpose(_axes(name, a.ndim)[1])) if places else a
 
     return _steps(prepare, leaves, record, inputs, tensor, torch.no_grad, array)
 
 
-def _axes(name):
-    return _FILTERS if name == "w" else _IMAGES
+def _axes(name, ndim):
+    """Our axes in PyTorch's order, and the way back."""
+    if name == "w":
+        return (ndim - 1, ndim - 2, *range(ndim - 2)), (*range(2, ndim), 1, 0)
+    return (0, ndim - 1, *range(1, ndim - 1)), (0, *range(2, ndim), 1)
 
 
 def _steps(prepare, leaves, record, inputs, tensor, no_grad, array):

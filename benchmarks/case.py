@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 GROUPS = Path(__file__).parent / "groups"
+ON_REQUEST = ("published",)  # groups that take very long
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class Case:
     `targets` says how many times as long a peer should take, at least. Results of two sides agree when they
     differ by at most `tolerance` times the largest value. `memory` asks for the peak of each side too,
     `exact` for how far each is from the same in float64. `work` is the number of additions and
-    multiplications of a full step, where that is to be seen beside what the machine can do. `notes` says what
-    a reader must know about the row of a peer.
+    multiplications of a full step, where that is to be seen beside what the machine can do. `examples` is how
+    many of what a step goes through, such as (64, "images"): throughput is then shown. `threads` is 0 for as
+    many as the command line says. `notes` says what a reader must know about the row of a peer.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Case:
     memory: bool = False
     exact: bool = False
     work: int = 0
+    examples: tuple[int, str] | None = None
+    threads: int = 0
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -71,6 +71,9 @@ class Row:
     theirs_share: float | None = None
     ours_error: float | None = None  # beside float64
     theirs_error: float | None = None
+    work: int = 0  # additions and multiplications
+    traffic: int = 0  # bytes of the inputs and the results: what must go through memory at least
+    examples: tuple[int, str] | None = None
     notes: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -93,8 +96,8 @@ class WorkerError(Exception):
 
 def environment(threads: int) -> dict[str, str]:
     """This process's environment with the number of threads that every library is to use."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-    return {**os.environ, **dict.fromkeys(names, str(threads))}
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")
+    return {**os.environ, **dict.fromkeys(names, str(threads))}  # NPROC is JAX's
 
 
 class Side:
@@ -168,13 +171,19 @@ def check_alone(row: Row) -> None:
 
 
 def judge(row: Row, target: float | None) -> None:
-    """Writes into the row what its ratio and interval say about the target, or about who is faster."""
+    """Writes into the row what its ratio and interval say about the target, or about who is faster (smaller,
+    where the unit is not a time)."""
     low, high = row.interval or (-math.inf, math.inf)
     if target is None:
-        row.verdict = row.verdict or ("faster" if low > 1 else "slower" if high < 1 else "undecided")
-        return
-    row.target = f">= {target:g}"
-    row.verdict = row.verdict or ("met" if low >= target else "missed" if high < target else "undecided")
+        better, worse = ("faster", "slower") if row.unit == "s" else ("smaller", "larger")
+        verdict = better if low > 1 else worse if high < 1 else "undecided"
+    else:
+        row.target = f">= {target:g}"
+        verdict = "met" if low >= target else "missed" if high < target else "undecided"
+    if not row.verdict:
+        row.verdict = verdict
+        if verdict == "undecided":
+            row.notes.append("undecided: the spread is too wide to say who won, or whether the target is met")
 
 
 def judge_slower_layouts(rows: list[Row]) -> None:
@@ -191,14 +200,22 @@ class Runner:
 
     def __init__(self, method: Method, threads: int, peers: Sequence[str], progress: Callable[[str], None]):
         self._versions: dict[str, dict[str, str]] = {}
-        self.gemm: Any = None  # the machine's rate, once a case has asked for it
+        self.gemm: Any = None  # the machine's rates, once a case has asked for them
+        self.memory: Any = None
         self.method, self.threads, self.peers, self.progress = method, threads, tuple(peers), progress
 
     def run(self, group: str, module: str, case: Case | Launch) -> list[Row]:
         """The rows of one case: one a side of the peers that it has, or one alone where it has none."""
         sides = [side for side in case.sides if peer_of(side) in self.peers]
-        measure = self._steps if isinstance(case, Case) else self._launches
-        rows = measure(group, module, case, sides)
+        usual = self.threads
+        try:
+            if isinstance(case, Case):
+                self.threads = case.threads or usual
+                rows = self._steps(group, module, case, sides)
+            else:
+                rows = self._launches(group, module, case, sides)
+        finally:
+            self.threads = usual
         for row in rows:
             if row.side and (note := case.notes.get(peer_of(row.side))):
                 row.notes.append(note)
@@ -208,21 +225,24 @@ class Runner:
 
     def _steps(self, group, module, case, sides):
         where = {"module": module, "case": case.name}
-        rows = [Row(group, case.name, side) for side in sides or [None]]
+        rows = [
+            Row(group, case.name, side, work=case.work, examples=case.examples) for side in sides or [None]
+        ]
         with tempfile.TemporaryDirectory() as folder:
             self.progress("ours")
             try:
-                expected, alone, versions = self._alone("ours", where, folder)
+                expected, alone, versions, traffic = self._alone("ours", where, folder)
                 peak = peak_memory("ours", self.threads, **where) if case.memory else None
                 exact = self._exact((sides or ["ours"])[0], where, folder) if case.exact else None
-                if case.work:
-                    self._measure_gemm()
+                if case.work or case.exact:
+                    self._measure_machine()
             except WorkerError as failure:
                 return [_failed(row, failure) for row in rows]
             for row in rows:
                 row.ours = row.ours_alone = statistics.median(alone)
                 row.ours_interval, row.ours_peak, row.versions = interval(alone), peak, dict(versions)
                 row.ours_error = None if exact is None else error(expected, exact)
+                row.traffic = traffic
                 if row.side is not None:
                     self.progress(row.side)
                     try:
@@ -238,7 +258,7 @@ class Runner:
         return rows
 
     def _compare(self, row, case, side, where, expected, exact, folder):
-        found, alone, versions = self._alone(
+        found, alone, versions, _ = self._alone(
             side, where, folder, lambda found: check(expected, found, side, case)
         )
         row.versions |= versions
@@ -257,15 +277,17 @@ class Runner:
         return side.ask("block", seconds=self.method.seconds, drop=self.method.drop)["median"]
 
     def _alone(self, name, where, folder, check=lambda results: None):
-        """A side's results, which are checked first, its block medians alone, and its versions."""
+        """A side's results, which are checked first, its block medians alone, its versions, and the bytes of
+        its inputs and results."""
         file = str(Path(folder, "results.npz"))
         with Side(name, self.threads) as side:
-            side.ask("build", side=name, size="full", **where)
+            traffic = side.ask("build", side=name, size="full", **where)["bytes"]
             side.ask("check", file=file)
             with np.load(file) as results:
                 found = dict(results)
             check(found)
-            return found, [self._block(side) for _ in range(self.method.alone)], side.versions
+            traffic += sum(a.nbytes for a in found.values())
+            return found, [self._block(side) for _ in range(self.method.alone)], side.versions, traffic
 
     def _exact(self, name, where, folder):
         """A side's results from float64."""
@@ -276,16 +298,18 @@ class Runner:
         with np.load(file) as results:
             return dict(results)
 
-    def _measure_gemm(self):
-        """What the machine can do: the best rate of a large product, by PyTorch or by NumPy alone."""
+    def _measure_machine(self):
+        """What the machine can do: the best rates of a large product and of a large copy, by PyTorch or by
+        NumPy alone."""
         if self.gemm is None:
-            rates = {}
+            found = []
             for name in ("ours", *(name for name in ("torch",) if name in self.peers)):
                 with Side(name, self.threads) as side:
                     title = "NumPy" if name == "ours" else library(name).title
-                    rates[title] = side.ask("sgemm", seconds=1.0, drop=0.5)["rate"]
-            by = max(rates, key=rates.__getitem__)
-            self.gemm = {"rate": rates[by], "by": by}
+                    look = {"seconds": 2 * self.method.seconds, "drop": 2 * self.method.drop}
+                    rates = [side.ask(do, **look)["rate"] for do in ("sgemm", "copy")]
+                    found.append([{"rate": rate, "by": title} for rate in rates])
+            self.gemm, self.memory = (max(best, key=lambda one: one["rate"]) for best in zip(*found))
 
     def _alternate(self, name, where):
         """The block medians of both sides, a round each."""

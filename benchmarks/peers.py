@@ -1,11 +1,14 @@
-"""The other libraries, and where they are installed.
+"""What we are measured beside, and where it is installed.
 
-HIPS/autograd has our import name and can never share our environment; MyGrad gets one of its own too, as a
-user would have it. Both are made on request, under .venv-peers:    python -m benchmarks.peers mygrad hips
+HIPS/autograd has our import name and can never share our environment; JAX and MyGrad get one of their own
+too, as a user would have it. They are made on request, under .venv-peers:
+
+    python -m benchmarks.peers jax mygrad hips
 """
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,14 +20,17 @@ FOLDER = ROOT / ".venv-peers"
 
 @dataclass(frozen=True)
 class Peer:
-    """A library to compare with: the modules it is imported as, what pip installs, and whether it lives
-    `apart`, in an environment of its own."""
+    """A library, or a way of writing, to compare with: the modules it is imported as, what pip installs (""
+    for nothing), whether it lives `apart`, in an environment of its own, and what compilers it needs one of.
+    What is not `usual` is measured only where it is asked for."""
 
     name: str
     title: str
     modules: tuple[str, ...]
     requirement: str
-    apart: bool
+    apart: bool = False
+    compilers: tuple[str, ...] = ()
+    usual: bool = True
 
     @property
     def folder(self) -> Path:
@@ -41,6 +47,8 @@ class Peer:
     @property
     def installed(self) -> bool:
         """Whether it can be measured here."""
+        if self.compilers and not any(map(shutil.which, self.compilers)):
+            return False
         if self.apart:
             return (self.folder / "installed").is_file()
         return all(importlib.util.find_spec(module) for module in self.modules)
@@ -48,16 +56,29 @@ class Peer:
     @property
     def how_to_install(self) -> str:
         """The command that installs it."""
-        return f"python -m benchmarks.peers {self.name}" if self.apart else f"pip install {self.requirement}"
+        apart = f"python -m benchmarks.peers {self.name}"
+        command = apart if self.apart else f"pip install {self.requirement}"
+        return f"{command}, and one of {', '.join(self.compilers)}" if self.compilers else command
 
 
-OURS = Peer("ours", "ngrad", ("autograd", "nn", "optim"), "ngrad", False)
+OURS = Peer("ours", "ngrad", ("autograd", "nn", "optim"), "ngrad")
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("torch", "PyTorch", ("torch",), "torch==2.13.0", False),
-        Peer("mygrad", "MyGrad", ("mygrad",), "mygrad==2.5.0", True),
-        Peer("hips", "HIPS/autograd", ("autograd",), "autograd==1.9.1", True),
+        Peer("torch", "PyTorch", ("torch",), "torch==2.13.0"),
+        Peer(
+            "compile",
+            "torch.compile",
+            ("torch",),
+            "torch==2.13.0",
+            compilers=("g++", "clang++", "cl"),
+            usual=False,  # each network takes it a minute
+        ),
+        Peer("jax", "JAX jit", ("jax",), "jax==0.10.2", apart=True),
+        Peer("mygrad", "MyGrad", ("mygrad",), "mygrad==2.5.0", apart=True),
+        Peer("hips", "HIPS/autograd", ("autograd",), "autograd==1.9.1", apart=True),
+        Peer("numpy", "NumPy", ("numpy",), "numpy"),
+        Peer("loops", "Python loops", (), ""),
     )
 }
 

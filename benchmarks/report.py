@@ -1,6 +1,7 @@
 """The table for people, the JSON for machines, and the comparison of two runs."""
 
 import json
+import math
 import os
 import platform
 import re
@@ -9,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .measure import APART, Method, Row
+from .case import peer_of
+from .measure import APART, SLACK, Method, Row
+from .peers import library
 
 COLUMNS = (
-    *("case", "beside", "ours", "theirs", "of GEMM", "error", "memory"),
+    *("case", "beside", "ours", "theirs", "throughput", "of GEMM", "error", "memory"),
     *("target", "verdict", "ratio", "95% interval"),
 )
 LEFT = ("case", "beside", "verdict")
@@ -40,11 +43,15 @@ def cells(row: Row) -> list[str]:
     memory += " MORE" if row.takes_more_memory else ""
     share = _beside(row.ours_share, row.theirs_share, lambda share: f"{100 * share:.0f}", "%")
     apart = _beside(row.ours_error, row.theirs_error, lambda error: f"{error:.0e}")
+    count, examples = row.examples or (0, "")
+    rates = (count / seconds if count and seconds else None for seconds in (row.ours, row.theirs))
+    throughput = _beside(*rates, lambda rate: f"{rate:,.0f}", f" {examples}/s")
     ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
     interval = "-" if row.interval is None else "{:.2f} .. {:.2f}".format(*row.interval)
     times = amount(row.ours, row.unit), amount(row.theirs, row.unit)
     beside = (row.side or "-").replace(":", " ")
-    return [row.case, beside, *times, share, apart, memory, row.target, row.verdict, ratio, interval]
+    columns = [row.case, beside, *times, throughput, share, apart, memory, row.target]
+    return [*columns, row.verdict, ratio, interval]
 
 
 def _beside(ours, theirs, text, unit=""):
@@ -81,6 +88,37 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(text).strip("\n")
 
 
+def fastest(rows: Sequence[Row]) -> list[Row]:
+    """The rows of each peer's fastest layout, of those that have a ratio."""
+    found: dict[tuple, Row] = {}
+    for row in rows:
+        if row.side is not None and row.ratio is not None:
+            key = (row.group, row.case, peer_of(row.side))
+            if key not in found or row.theirs < found[key].theirs:
+                found[key] = row
+    return list(found.values())
+
+
+def means(rows: Sequence[Row]) -> list[str]:
+    """The geometric mean of the ratios for each group and peer, in its fastest layout: of all rows, and of
+    those with a target where that is another number."""
+    lines, groups = [], {}
+    for row in fastest(rows):
+        if row.unit == "s":
+            groups.setdefault((row.group, peer_of(row.side)), []).append(row)
+    for (group, peer), found in groups.items():
+        wanted = [row for row in found if row.target]
+        text = f"{group} beside {library(peer).title}: geometric mean {_mean(found):.2f} of {len(found)} rows"
+        if 0 < len(wanted) < len(found):
+            text += f", {_mean(wanted):.2f} of the {len(wanted)} with a target"
+        lines.append(f"{text}; the least {min(row.ratio for row in found):.2f}")
+    return lines
+
+
+def _mean(rows):
+    return math.exp(sum(math.log(row.ratio) for row in rows) / len(rows))
+
+
 def machine() -> dict:
     """What the figures were measured on."""
     model = platform.processor() or platform.machine()
@@ -93,9 +131,16 @@ def machine() -> dict:
 
 
 def summary(
-    rows: Sequence[Row], method: Method, quick: bool, threads: int, where: dict, gemm: dict | None = None
+    rows: Sequence[Row],
+    method: Method,
+    quick: bool,
+    threads: int,
+    where: dict,
+    gemm: dict | None = None,
+    memory: dict | None = None,
 ) -> dict:
-    """All of a run, as JSON holds it. `gemm` is the machine's rate, if a case has asked for it."""
+    """All of a run, as JSON holds it. `gemm` and `memory` are the machine's rates, if a case has asked for
+    them: of a large product in additions and multiplications, of a large copy in bytes, a second."""
     versions = {"Python": platform.python_version()}
     for row in rows:
         versions |= row.versions
@@ -106,6 +151,7 @@ def summary(
         "versions": versions,
         "machine": where,
         "gemm": gemm,
+        "memory": memory,
         "method": asdict(method),
         "rows": [asdict(row) for row in rows],
     }
@@ -130,34 +176,63 @@ def heading(run: dict) -> str:
 def compare(old: dict, new: dict) -> list[str]:
     """What got slower or faster beyond the noise since an older run: the intervals of the ratio, or of our
     own time where there is no peer, do not touch, and the medians are further apart than a valid row's may be
-    from itself. A row that failed, was not valid, or is in one run only is not compared."""
+    from itself. Memory is compared by the same 10%, beyond what two runs of one side may differ in. A row
+    that failed, was not valid, or is in one run only is named, not compared."""
     lines = []
     for key in ("quick", "threads", "method"):
         if old[key] != new[key]:
             lines.append(f"the two runs differ in {key}: {old[key]} then, {new[key]} now")
     if old["machine"]["cpu"] != new["machine"]["cpu"]:
         lines.append(f"another machine: {old['machine']['cpu']} then, {new['machine']['cpu']} now")
-    before = {(row["group"], row["case"], row["side"]): row for row in old["rows"]}
-    unfit = ("disagree", "failed", "not valid")
+    for name in sorted(old["versions"].keys() & new["versions"].keys()):
+        if old["versions"][name] != new["versions"][name]:
+            lines.append(f"another {name}: {old['versions'][name]} then, {new['versions'][name]} now")
+    now = {_key(row): row for row in new["rows"]}
+    before = {_key(row): row for row in old["rows"]}
     compared = 0
-    for row in new["rows"]:
-        then = before.get((row["group"], row["case"], row["side"]))
-        if then is None or row["verdict"] in unfit or then["verdict"] in unfit:
-            continue
-        name = " beside ".join(filter(None, (row["case"], row["side"])))
-        by_ratio = bool(then["interval"] and row["interval"])
-        ends, median = ("interval", "ratio") if by_ratio else ("ours_interval", "ours")
-        a, b = then[ends], row[ends]
-        if not (a and b):
-            continue
-        compared += 1
-        apart = max(then[median], row[median]) > (1 + APART) * min(then[median], row[median])
-        if apart and (b[1] < a[0] or b[0] > a[1]):
-            word = "faster" if (b[0] > a[1]) == by_ratio else "SLOWER"
-            kind = "ratio" if by_ratio else f"our time ({row['unit']})"
-            before_now = ("{:.3g} .. {:.3g}".format(*interval) for interval in (a, b))
-            lines.append("{}: {}: {} {} then, {} now".format(word, name, kind, *before_now))
+    for key, row in now.items():
+        then, name = before.get(key), " beside ".join(filter(None, key[1:]))
+        if then is None:
+            lines.append(f"new: {name}")
+        elif unfit := _unfit(row, "now") or _unfit(then, "then"):
+            lines.append(f"not compared: {name}: {unfit}")
+        elif apart := _apart(then, row):
+            compared += 1
+            lines += [f"{word}: {name}: {what}" for word, what in apart if word]
+    lines += [f"gone: {' beside '.join(filter(None, key[1:]))}" for key in before if key not in now]
     return [*lines, f"{compared} rows compared"]
+
+
+def _key(row):
+    return row["group"], row["case"], row["side"]
+
+
+def _unfit(row, when):
+    return f"{row['verdict']} {when}" if row["verdict"] in ("disagree", "failed", "not valid") else ""
+
+
+def _apart(then, row):
+    """Pairs of a word and what it is about, the word "" where two rows do not differ; none if they have
+    nothing to compare."""
+    by_ratio = bool(then["interval"] and row["interval"])
+    ends, median = ("interval", "ratio") if by_ratio else ("ours_interval", "ours")
+    a, b = then[ends], row[ends]
+    if not (a and b):
+        return []
+    found = [("", "")]
+    if _beyond(then[median], row[median]) and (b[1] < a[0] or b[0] > a[1]):
+        kind = "ratio" if by_ratio else f"our time ({row['unit']})"
+        text = f"{kind} {a[0]:.3g} .. {a[1]:.3g} then, {b[0]:.3g} .. {b[1]:.3g} now"
+        found.append(("faster" if (b[0] > a[1]) == by_ratio else "SLOWER", text))
+    p, q = then["ours_peak"], row["ours_peak"]
+    if p is not None and q is not None and _beyond(p, q) and abs(q - p) > SLACK:
+        text = f"{p / 2**20:.1f} MB then, {q / 2**20:.1f} MB now"
+        found.append(("MORE MEMORY" if q > p else "less memory", text))
+    return found
+
+
+def _beyond(a, b):
+    return max(a, b) > (1 + APART) * min(a, b)
 
 
 def save(run: dict, path: Path) -> None:

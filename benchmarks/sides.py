@@ -14,10 +14,8 @@ def every_side(forward: Callable, leaves: Sequence[str], record: bool = True) ->
     """The builders of a `Case`: the forward alone, or with a backward that gives the gradients of the inputs
     named in `leaves`. An input may be an array, a list of arrays, or anything else, which is handed on as it
     is."""
-    return {
-        name: partial(build, forward, leaves, record)
-        for name, build in (("ours", ours), ("torch", torch), ("mygrad", mygrad), ("hips", hips))
-    }
+    libraries = {"ours": ours, "torch": torch, "jax": jax, "mygrad": mygrad, "hips": hips}
+    return {name: partial(build, forward, leaves, record) for name, build in libraries.items()}
 
 
 def ours(forward, leaves, record, inputs):
@@ -36,6 +34,34 @@ def torch(forward, leaves, record, inputs):
     tensors, flat = _convert(inputs, leaves, lambda a: torch.tensor(a, requires_grad=True), torch.tensor)
     run = partial(forward, torch, **tensors)
     return _steps(run, flat, record, torch.no_grad, lambda t: t.detach().numpy(), lambda t: t.grad.numpy())
+
+
+def jax(forward, leaves, record, inputs):
+    """JAX's side: forward and backward compiled as one function of all arrays."""
+    import jax
+    import jax.numpy
+
+    def is_array(value):
+        return isinstance(value, (np.ndarray, list))
+
+    given = {name: jax.tree.map(jax.numpy.asarray, a) for name, a in inputs.items() if is_array(a)}
+    fixed = {name: value for name, value in inputs.items() if not is_array(value)}
+    parameters = {name: given.pop(name) for name in leaves}
+
+    def function(parameters, others):
+        return forward(jax.numpy, **parameters, **others, **fixed)
+
+    run = jax.jit(jax.value_and_grad(function) if record else function)
+    last = {}
+
+    def step():
+        last["made"] = jax.block_until_ready(run(parameters, given))
+
+    def result():
+        output, gradients = last["made"] if record else (last["made"], {})
+        return _named(output, jax.tree.leaves([gradients[name] for name in leaves]) if record else [])
+
+    return step, result
 
 
 def mygrad(forward, leaves, record, inputs):

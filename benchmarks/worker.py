@@ -35,18 +35,19 @@ def import_library(name: str) -> dict[str, str]:
         raise ImportError(
             f"import {peer.modules[0]} gave our package, not {peer.title}'s: {peer.how_to_install}"
         )
-    if name == "torch":
+    if "torch" in peer.modules:
         modules[0].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    versions = {"NumPy": np.__version__}
     if name == "ours":
-        version = modules[0].__version__
-    else:
-        version = importlib.metadata.version(peer.requirement.partition("==")[0])
-    return {peer.title: version, "NumPy": np.__version__}
+        versions[peer.title] = modules[0].__version__
+    elif peer.requirement:
+        versions[peer.title] = importlib.metadata.version(peer.requirement.partition("==")[0])
+    return versions
 
 
 def build(module: str, case: str, side: str, size: str, dtype: str | None = None):
-    """`(step, result)` of one side of a case, at its size "full" or "tiny"; with arrays of floats as this
-    dtype, if one is given."""
+    """`(step, result)` of one side of a case, at its size "full" or "tiny", and the bytes of its inputs; with
+    arrays of floats as this dtype, if one is given."""
     import numpy as np
 
     from benchmarks.case import cases_of
@@ -56,7 +57,15 @@ def build(module: str, case: str, side: str, size: str, dtype: str | None = None
     if dtype:
         floats = {k: a for k, a in inputs.items() if isinstance(a, np.ndarray) and a.dtype.kind == "f"}
         inputs = {**inputs, **{name: a.astype(dtype) for name, a in floats.items()}}
-    return found.build[side](inputs)
+    step, result = found.build[side](inputs)
+    return step, result, _size(inputs)
+
+
+def _size(value):
+    """The bytes of all arrays in it."""
+    if isinstance(value, dict | list | tuple):
+        return sum(map(_size, value.values() if isinstance(value, dict) else value))
+    return getattr(value, "nbytes", 0)
 
 
 def block(step, seconds: float, drop: float) -> dict:
@@ -113,12 +122,12 @@ def memory(module: str, case: str, side: str) -> dict:
 
     The tiny case runs first: libraries load parts of themselves in the first step, and that is import too.
     """
-    step, _ = build(module, case, side, "tiny")
+    step = build(module, case, side, "tiny")[0]
     step()
-    del step, _
+    del step
     forget_peak()
     level = peak_bytes()
-    step, _ = build(module, case, side, "full")
+    step = build(module, case, side, "full")[0]
     forget_peak()  # what the building took for a moment
     for _ in range(3):
         step()
@@ -136,6 +145,19 @@ def sgemm(seconds: float, drop: float) -> dict:
     return {"rate": 2 * n**3 / block(lambda: factor @ factor, seconds, drop)["median"]}
 
 
+def copy(seconds: float, drop: float) -> dict:
+    """Bytes a second, read and written, in a large copy: PyTorch's where that is imported, else NumPy's."""
+    import numpy as np
+
+    a, b = np.ones(1 << 26, np.float32), np.zeros(1 << 26, np.float32)
+    if "torch" in sys.modules:
+        source, target = map(sys.modules["torch"].from_numpy, (a, b))
+        median = block(lambda: target.copy_(source), seconds, drop)["median"]
+    else:
+        median = block(lambda: np.copyto(b, a), seconds, drop)["median"]
+    return {"rate": (a.nbytes + b.nbytes) / median}
+
+
 def serve(commands, answers) -> None:
     """Answers commands until there are no more."""
     step = result = None
@@ -146,8 +168,8 @@ def serve(commands, answers) -> None:
             if do == "library":
                 answer = {"versions": import_library(command["name"])}
             elif do == "build":
-                step, result = build(**command)
-                answer = {}
+                step, result, size = build(**command)
+                answer = {"bytes": size}
             elif do == "check":
                 import numpy as np
 
@@ -158,6 +180,8 @@ def serve(commands, answers) -> None:
                 answer = block(step, **command)
             elif do == "sgemm":
                 answer = sgemm(**command)
+            elif do == "copy":
+                answer = copy(**command)
             else:
                 answer = memory(**command)
         except Exception as error:

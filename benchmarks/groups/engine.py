@@ -215,6 +215,45 @@ def mlp_mygrad(inputs):
     return train if inputs["record"] else forward, result
 
 
+def mlp_jax(inputs):
+    """The whole step, Adam included, compiled as one function that may write over what it is given."""
+    import jax
+    import jax.numpy as jnp
+
+    x, labels = jnp.asarray(inputs["x"]), jnp.asarray(inputs["labels"])
+
+    def loss(parameters, x, labels):
+        h = x
+        for i in range(0, len(parameters), 2):
+            h = (h if i == 0 else jnp.maximum(h, 0)) @ parameters[i].T + parameters[i + 1]
+        return -jnp.take_along_axis(jax.nn.log_softmax(h), labels[:, None], 1).mean()
+
+    def train(parameters, moments, t, x, labels):
+        cost, gradients = jax.value_and_grad(loss)(parameters, x, labels)
+        new = []
+        for w, g, (m, v) in zip(parameters, gradients, moments):
+            m, v = BETA1 * m + (1 - BETA1) * g, BETA2 * v + (1 - BETA2) * g * g
+            w = w - LR / (1 - BETA1**t) * m / (jnp.sqrt(v) / jnp.sqrt(1 - BETA2**t) + EPS)
+            new.append((w, (m, v)))
+        return cost, gradients, [w for w, _ in new], [pair for _, pair in new], t + 1
+
+    parameters = [jnp.asarray(a) for a in interleaved(inputs)]
+    state = (parameters, [(jnp.zeros_like(a), jnp.zeros_like(a)) for a in parameters], jnp.float32(1))
+    step = jax.jit(train, donate_argnums=(0, 1)) if inputs["record"] else jax.jit(loss)
+    last = {"state": state, "gradients": []}
+
+    def recorded():
+        last["loss"], last["gradients"], *last["state"] = step(*last["state"], x, labels)
+        jax.block_until_ready(last["state"])
+
+    def forward():
+        last["loss"] = jax.block_until_ready(step(parameters, x, labels))
+
+    return recorded if inputs["record"] else forward, lambda: mlp_result(
+        last["loss"], last["state"][0], last["gradients"]
+    )
+
+
 def mlp_hips(inputs):
     import autograd
     import autograd.numpy as anp
@@ -255,7 +294,7 @@ def both(name, forward, data, leaves, full, tiny, targets=TARGETS, memory=False)
 MLP = Case(
     "MLP step with Adam, 64-64-64-10, batch 32",
     mlp_data,
-    {"ours": mlp_ours, "torch": mlp_torch, "mygrad": mlp_mygrad, "hips": mlp_hips},
+    {"ours": mlp_ours, "torch": mlp_torch, "jax": mlp_jax, "mygrad": mlp_mygrad, "hips": mlp_hips},
     {"m": 32, "widths": (64, 64, 64, 10), "record": True},
     {"m": 3, "widths": (5, 4, 3), "record": True},
     TARGETS,

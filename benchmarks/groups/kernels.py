@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.calls import LAYOUTS, sides
 from benchmarks.case import Case
+from benchmarks.kernels import attention, ctc, embedding, places, recurrence, resize
 
 # Winograd's error is up to 2e-4 of the RMS, a fifth of the largest value or less
 CONVOLUTION: dict[str, Any] = {"tolerance": 4e-5, "memory": True, "exact": True}
@@ -343,4 +344,10 @@ CASES = [
     *(square(n) for n in (64, 128, 256, 512, 1024, 2048)),
     matmul((4096, 64), (64, 512), tiny={"a": (512, 64), "b": (64, 512)}),
     matmul((64, 128, 64), (64, 64, 128), tiny={"a": (8, 128, 64), "b": (8, 64, 128)}),
+    *places.CASES,
+    *recurrence.CASES,
+    *attention.CASES,
+    *embedding.CASES,
+    *ctc.CASES,
+    *resize.CASES,
 ]

@@ -1,7 +1,10 @@
-"""What a user times before anything else: the import, and a process from its start to the end of its first
-step."""
+"""What a user meets before anything else: the size of what pip installs, the time of the import, and of a
+process from its start to the end of its first step."""
+
+import tomllib
 
 from benchmarks.case import Launch
+from benchmarks.peers import ROOT
 
 IMPORT = """
 import json, sys, time
@@ -17,6 +20,35 @@ import autograd, nn, optim
 print(json.dumps({"value": sum(name.split(".")[0] in ("numba", "llvmlite") for name in sys.modules),
                   "result": {}}))
 """
+
+# What pip brings for these requirements, and for what they require in turn; with folders of ours.
+SIZE = """
+import json, os, re
+from importlib.metadata import PackageNotFoundError, distribution
+
+seen = set()
+
+def size(requirement):
+    name = re.match("[A-Za-z0-9._-]+", requirement)[0]
+    if re.sub("[-_.]+", "-", name.lower()) in seen or "extra ==" in requirement:
+        return 0
+    seen.add(re.sub("[-_.]+", "-", name.lower()))
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:  # for another system, or another Python
+        return 0
+    files = (file.locate() for file in found.files or ())
+    return sum(map(os.path.getsize, filter(os.path.isfile, files))) + sum(map(size, found.requires or ()))
+
+def folder(name):
+    top = os.path.dirname(__import__(name).__file__)
+    return sum(os.path.getsize(os.path.join(at, f)) for at, _, files in os.walk(top) for f in files)
+
+total = sum(map(size, {needs!r})) + sum(map(folder, {folders!r}))
+print(json.dumps({{"value": round(total / 2**20), "result": {{}}}}))
+"""
+OWN = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+OTHERS = {"torch": "torch", "jax": "jax", "mygrad": "mygrad", "hips": "autograd"}
 
 # Weights that both sides can write down: a sine of the place, in PyTorch's layout.
 LENET = """
@@ -68,6 +100,12 @@ loss = torch.nn.functional.cross_entropy(model(images), torch.from_numpy(labels)
 )
 
 CASES = [
+    Launch(
+        "installed, with all it needs",
+        {"ours": SIZE.format(needs=OWN, folders=("autograd", "nn", "optim"))}
+        | {side: SIZE.format(needs=[name], folders=()) for side, name in OTHERS.items()},
+        unit="MB",
+    ),
     Launch(
         "import, beyond NumPy's own",
         {"ours": IMPORT.format(modules="autograd, nn, optim"), "torch": IMPORT.format(modules="torch")},

@@ -9,7 +9,7 @@ from benchmarks import __main__ as command
 from benchmarks import peers
 from benchmarks.case import cases_of, group_names
 from benchmarks.measure import QUICK, Row
-from benchmarks.report import amount, cells, compare, heading, load, machine, save, summary, table
+from benchmarks.report import amount, cells, compare, heading, load, machine, means, save, summary, table
 
 pytestmark = pytest.mark.slow  # each starts processes of its own
 
@@ -65,9 +65,10 @@ def test_what_few_cases_ask_for_has_a_column_and_a_line_in_the_heading():
         theirs_error=None,
         ours_peak=8 * mb,
         theirs_peak=4 * mb,
+        examples=(80, "images"),
     )
-    assert cells(asked)[4:7] == ["50 / 25%", "3e-06 / -", "8.0 / 4.0 MB MORE"]
-    assert cells(row())[4:7] == ["", "", ""]
+    assert cells(asked)[4:8] == ["400,000 / 266,667 images/s", "50 / 25%", "3e-06 / -", "8.0 / 4.0 MB MORE"]
+    assert cells(row())[4:8] == ["", "", "", ""]
     assert "of GEMM" not in table([row()])
     text = heading(summary([asked], QUICK, False, 2, machine(), {"rate": 3.004e11, "by": "PyTorch"}))
     assert "(300 GFLOP/s, by PyTorch)" in text
@@ -89,16 +90,46 @@ def test_compare_flags_what_the_intervals_keep_apart():
         row("new"),
     )
     lines = compare(old, new)
-    assert [line.partition(":")[0] for line in lines] == ["SLOWER", "faster", "SLOWER", "5 rows compared"]
+    words = ["SLOWER", "faster", "SLOWER", "new", "5 rows compared"]
+    assert [line.partition(":")[0] for line in lines] == words
     assert lines[0] == "SLOWER: a beside torch: ratio 1.4 .. 1.6 then, 1 .. 1.2 now"
     assert "our time (s) 0.95 .. 1.05 then, 1.25 .. 1.35 now" in lines[2]
 
 
-def test_compare_says_when_two_runs_are_not_alike_and_leaves_out_bad_rows():
-    old, new = run(row()), run(row(ratio=0.5, verdict="not valid"))
+def test_compare_names_what_it_leaves_out():
+    old, new = run(row("a"), row("b")), run(row("a", ratio=0.5, verdict="not valid"))
     assert compare(old, {**new, "threads": 1}) == [
         "the two runs differ in threads: 2 then, 1 now",
+        "not compared: a beside torch: not valid now",
+        "gone: b beside torch",
         "0 rows compared",
+    ]
+
+
+def test_compare_sees_memory_and_versions():
+    mb = 2**20
+    old = run(row("a", ours_peak=10 * mb), row("b", ours_peak=10 * mb, versions={"NumPy": "2.0"}))
+    new = run(row("a", ours_peak=12 * mb), row("b", ours_peak=11 * mb, versions={"NumPy": "2.1"}))
+    assert compare(old, new) == [
+        "another NumPy: 2.0 then, 2.1 now",
+        "MORE MEMORY: a beside torch: 10.0 MB then, 12.0 MB now",
+        "2 rows compared",
+    ]
+    assert "less memory: a beside torch: 12.0 MB then, 10.0 MB now" in compare(new, old)
+
+
+def test_means_are_geometric_and_of_the_faster_layout():
+    rows = [
+        row("a", "torch:contiguous", ratio=8.0, theirs=8e-3),
+        row("a", "torch:channels_last", ratio=4.0, theirs=4e-3, target=">= 0.9"),
+        row("b", "torch", ratio=1.0),
+        row("c", "hips", ratio=2.0),
+        row("d", "torch", ratio=0.1, unit="MB"),
+        Row("engine", "e", "torch"),
+    ]
+    assert means(rows) == [
+        "engine beside PyTorch: geometric mean 2.00 of 2 rows, 4.00 of the 1 with a target; the least 1.00",
+        "engine beside HIPS/autograd: geometric mean 2.00 of 1 rows; the least 2.00",
     ]
 
 
@@ -120,8 +151,9 @@ def test_json_round_trip(tmp_path):
     [
         (["engin"], f"no group engin; there are {', '.join(group_names())}"),
         (["startup", "--only", "conv"], "--only conv: no case of startup has that in its name"),
-        (["--peers", "torch,theano"], "no peer theano; there are torch, mygrad, hips"),
+        (["--peers", "torch,theano"], "no peer theano; there are torch, compile, jax"),
         (["--threads", "0"], "--threads 0: at least 1"),
+        (["--plot", "ratios.txt"], "--plot ratios.txt: the name ends in .png, .svg or .pdf"),
         (["--compare", "/nowhere.json"], "--compare: "),
     ],
 )
@@ -131,6 +163,13 @@ def test_command_line_errors_name_the_way_out(argv, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_plot_needs_matplotlib(monkeypatch, capsys):
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        command.main(["--plot", "ratios.png"])
+    assert '--plot draws with matplotlib: pip install "ngrad[plots]"' in capsys.readouterr().err
+
+
 def test_command_runs_with_missing_peers_and_says_how_to_get_them(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(peers, "FOLDER", tmp_path)
     monkeypatch.setattr(command, "module_of", lambda group: STAND_INS)
@@ -138,10 +177,12 @@ def test_command_runs_with_missing_peers_and_says_how_to_get_them(tmp_path, monk
         command, "cases_of", lambda module: [c for c in cases_of(module) if c.name == "raises"]
     )
     file = tmp_path / "run.json"
-    assert command.main(["engine", "--quick", "--peers", "mygrad,hips", "--json", str(file)]) == 0
+    plot = ["--plot", str(tmp_path / "run.png")]
+    assert command.main(["engine", "--quick", "--peers", "mygrad,hips", "--json", str(file), *plot]) == 0
     said = capsys.readouterr()
     assert "without HIPS/autograd, to add it: python -m benchmarks.peers hips" in said.err
     assert said.out.startswith("QUICK run")
+    assert said.out.endswith("nothing, for no row has a ratio\n")
     assert len(load(file)["rows"]) == 1
     assert command.main(["engine", "--quick", "--peers", "", "--compare", str(file)]) == 0
     assert "1 rows compared" in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """The scripts of the group `startup`."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,14 @@ def results(answer):
 
 def test_import_is_timed(tmp_path):
     assert 0 < launch(CASES["import, beyond NumPy's own"], "ours", 1, str(tmp_path))["value"] < 10
+
+
+def test_what_is_installed_is_summed_up(tmp_path, torch):
+    case = CASES["installed, with all it needs"]
+    ours, theirs = (launch(case, side, 1, str(tmp_path))["value"] for side in ("ours", "torch"))
+    numpy = sum(file.stat().st_size for file in Path(np.__file__).parent.rglob("*.so*")) / 2**20
+    assert numpy < ours < 1000
+    assert theirs > 200  # the CPU build's wheel alone has 190 MB
 
 
 def test_import_loads_no_numba(tmp_path):

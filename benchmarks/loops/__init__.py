@@ -1,0 +1,1 @@
+"""Cases of the group `loops`, by subject; groups/loops.py lists them."""
