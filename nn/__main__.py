@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   python -m nn eval lenet                    judge it on what was held out of training
   python -m nn summary lenet                 its layers, parameters and multiply-adds
   python -m nn draw lenet                    its computation graph, into out/lenet/forward.svg
+  python -m nn draw resnet50 --level block -o graph.html    its blocks, as a page to look around in
 """
 
 
@@ -92,7 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     predict = command("predict", _predict, "ask a trained network about a file of your own")
     predict.add_argument("name", metavar="NAME", help="which one, for example lenet")
     predict.add_argument(
-        "file", metavar="FILE", type=Path, help="for lenet: a picture of one digit (png, jpeg, ...)"
+        "file",
+        metavar="FILE",
+        type=Path,
+        help="what that system was trained on, such as a picture (png, jpeg, ...) of one digit for lenet",
     )
     _out(predict, "where train wrote")
 
@@ -100,14 +104,34 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("name", metavar="NAME", help="which one, for example lenet")
     _out(evaluate, "where train wrote")
 
-    draw = command("draw", _draw, "draw the graph of a network's forward pass")
+    draw = command(
+        "draw",
+        _draw,
+        "draw the graph of a network's forward pass",
+        "Draw the graph of a network's forward pass, as at test time. A page (.html) opens and closes "
+        "modules, and tells about each box; large networks are readable from --level block up.",
+    )
     draw.add_argument("name", metavar="NAME", help="which one, for example lenet")
     draw.add_argument(
         "file",
         metavar="FILE",
         nargs="?",
         type=Path,
-        help="svg, png, pdf or dot by its ending (default: out/NAME/forward.svg)",
+        help="svg, png, pdf, dot, mmd or html by its ending (default: out/NAME/forward.svg)",
+    )
+    draw.add_argument("-o", "--out", metavar="FILE", type=Path, dest="also", help="the same as FILE")
+    draw.add_argument(
+        "--level",
+        choices=("scalar", "op", "layer", "block", "architecture"),
+        default="op",
+        help="how much is one box: a value or an op, every op, or ever larger parts (default: op)",
+    )
+    draw.add_argument(
+        "--show",
+        metavar="WHAT",
+        default="",
+        help="what else is told, as in 'memory order': values, heat, gradients, norms, memory, order, rules, "
+        "histograms (in a page always)",
     )
 
     summary = command("summary", _summary, "show a network's layers, parameters and multiply-adds")
@@ -143,12 +167,13 @@ def _folder(args):
 def _list(args):
     from nn import models, recipes
 
-    rows = [("name", "parameters", "multiply-adds", "input", "course", "paper")]
+    rows = [("name", "file", "parameters", "multiply-adds", "input", "course", "paper")]
     for entry in models.entries().values():
-        shape = "x".join(map(str, entry.input_shape))
+        shape = "x".join(map(str, entry.input_shape)) or "1"
         rows.append(
             (
                 entry.name,
+                entry.file,
                 f"{entry.parameters:,}",
                 f"{entry.multiply_adds:,}",
                 shape,
@@ -157,7 +182,7 @@ def _list(args):
             )
         )
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    print("networks (summary, draw):")
+    print("networks (summary, draw), each in its file of nn/models:")
     for row in rows:
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
     print("\nsystems on real data (train, eval, predict):")
@@ -209,13 +234,12 @@ def _evaluate(args):
 
 
 def _draw(args):
-    import numpy as np
-
     from autograd.pictures import draw
 
     entry = _architecture(args.name)
-    file = args.file or Path("out") / args.name / "forward.svg"
-    picture = draw(entry.build(), np.zeros((1, *entry.input_shape), np.float32))
+    file = args.also or args.file or Path("out") / args.name / "forward.svg"
+    show = f"{args.show} histograms" if file.suffix.lower() == ".html" else args.show
+    picture = draw(entry.build().eval(), *entry.inputs(), level=args.level, show=show)
     file.parent.mkdir(parents=True, exist_ok=True)
     picture.save(file)
     print(f"drawn: {file}")
@@ -225,9 +249,10 @@ def _summary(args):
     from nn.summary import summary
 
     entry = _architecture(args.name)
-    shape = " x ".join(map(str, entry.input_shape))
-    print(f"{entry.name}: {entry.paper}; {entry.course}; one example of {shape}\n")
-    print(summary(entry.build(), (1, *entry.input_shape)))
+    inputs = entry.inputs()
+    shapes = " and ".join(" x ".join(map(str, x.shape[1:])) or "1" for x in inputs)
+    print(f"{entry.name}: {entry.paper}; {entry.course}; one example of {shapes}\n")
+    print(summary(entry.build(), *inputs))
 
 
 def main(arguments: list[str] | None = None) -> int:

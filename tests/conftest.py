@@ -1,6 +1,7 @@
 """What every test shares: seeds, the PyTorch oracle, and skips that never pass unseen."""
 
 import os
+import sys
 from collections import Counter
 from types import ModuleType
 
@@ -29,6 +30,16 @@ def _seeded():
     import autograd
 
     autograd.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _threads(request):
+    """Tests in several processes share the cores. There kernels keep to one thread, but in tests of kernels,
+    ops and threads: workers that wait for each other take up to ten times as long."""
+    threads = sys.modules.get("autograd.kernels.threads")
+    if threads and "PYTEST_XDIST_WORKER" in os.environ:
+        whole = any(word in request.node.nodeid for word in ("test_kernels", "test_ops", "threads"))
+        threads.set_num_threads(threads.numba.config.NUMBA_NUM_THREADS if whole else 1)
 
 
 def _fail_if_skipped(report):

@@ -62,7 +62,7 @@ def test_each_command_has_help(command, capsys):
 
 def test_list_and_summary(capsys):
     assert main(["list"]) == 0
-    assert re.search(r"lenet +61,706 +416,520", capsys.readouterr().out)
+    assert re.search(r"lenet +lenet\.py +61,706 +416,520", capsys.readouterr().out)
     assert main(["summary", "lenet"]) == 0
     out = capsys.readouterr().out
     assert "(1, 10, 10, 16)" in out
@@ -153,7 +153,7 @@ def one_line(err, text):
 
 BAD_NAMES = {
     "train": (["train", "lenett"], "'lenett': did you mean 'lenet'?"),
-    "train far": (["train", "xyz"], "there are: lenet"),
+    "train far": (["train", "xyz"], ", lenet"),
     "predict": (["predict", "xyz", "a.png"], "nothing to train is called 'xyz'"),
     "eval": (["eval", "xyz"], "'xyz'"),
     "draw": (["draw", "lenett"], "did you mean 'lenet'?"),
