@@ -30,6 +30,8 @@ def _seeded():
     import autograd
 
     autograd.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

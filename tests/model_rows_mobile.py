@@ -160,6 +160,7 @@ ROWS = [
             "avgpool": (1024,),
         },
         tiny=dict(num_classes=5, small=True, width=0.25, dropout=0.0),
+        second=True,
         tiny_shape=(16, 16, 3),
         twin=torch_mobilenet_v1,
     ),
