@@ -17,6 +17,8 @@ line.
 
 import importlib
 import pkgutil
+from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 
@@ -28,3 +30,30 @@ def names() -> list[str]:
 def load(name: str) -> ModuleType:
     """The recipe of that name, which is in `names()`."""
     return importlib.import_module(f"{__name__}.{name}")
+
+
+# ---- what recipes share
+
+
+def weights_in(out: str | Path, recipe: str) -> Path:
+    """The file of weights that training wrote. Raises FileNotFoundError that tells how to train."""
+    weights = Path(out) / "model.safetensors"
+    if not weights.is_file():
+        where = "" if Path(out) == Path("out") / recipe else f" --out {out}"
+        raise FileNotFoundError(
+            f"no trained model at {weights}: run `python -m nn train {recipe}{where}` first"
+        )
+    return weights
+
+
+def if_installed(write: Callable[[], object], name: str) -> str | None:
+    """Runs what a missing extra must not stop; gives the line to say then."""
+    try:
+        write()
+    except ImportError as error:
+        return f"{name} is left out: {error}"
+    return None
+
+
+def silent(*_) -> None:
+    """Stands for `print` where a recipe is to be quiet."""

@@ -9,7 +9,6 @@ the best of n-gram models with n from 1 to 8, each made of the same training tex
 import json
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from ..summary import summary
 from ..text import NGram, Vocabulary, sample
 from ..train import fit, replacing, save_curves, writable_folder
 from ..weights import load_weights
+from . import if_installed, silent, weights_in
 
 MODEL = "char_gru"
 LENGTH = 64  # characters that a gradient flows back through
@@ -61,7 +61,7 @@ def train(
     checkpoint.safetensors into `out`, and returns the History and the held-out bits per character."""
     settings: dict[str, object] = dict(recipe="charlm", seed=seed, epochs=epochs, batch_size=batch_size)
     settings |= dict(learning_rate=learning_rate, checkpoint_every=checkpoint_every)
-    say = _silent if quiet else print
+    say = silent if quiet else print
     start = time.perf_counter()
     out = writable_folder(out)
     rng = autograd.seed(seed)
@@ -97,7 +97,7 @@ def train(
     say(f"\nheld-out bits per character {reached:.3f}, {which}")
     note = None
     if history.best:
-        note = _optional(lambda: save_curves(history, out / "curves.png"), "curves.png")
+        note = if_installed(lambda: save_curves(history, out / "curves.png"), "curves.png")
     if not history.interrupted:
         say(_baseline(words, held))
         written = _written(model, words, seed)
@@ -176,26 +176,8 @@ def _written(model, words, seed) -> str:
 
 
 def _trained(out) -> tuple[LanguageModel, Vocabulary]:
-    weights = Path(out) / "model.safetensors"
-    if not weights.is_file():
-        where = "" if Path(out) == Path("out/charlm") else f" --out {out}"
-        raise FileNotFoundError(
-            f"no trained model at {weights}: run `python -m nn train charlm{where}` first"
-        )
+    weights = weights_in(out, "charlm")
     tokens = json.loads((Path(out) / "vocabulary.json").read_text())
     model = char_gru(len(tokens))
     load_weights(model.eval(), weights)
     return model, Vocabulary(tokens, UNKNOWN)
-
-
-def _optional(write: Callable[[], object], name: str) -> str | None:
-    """Runs what a missing extra must not stop; gives the line to say then."""
-    try:
-        write()
-    except ImportError as error:
-        return f"{name} is left out: {error}"
-    return None
-
-
-def _silent(*_):
-    pass

@@ -7,7 +7,6 @@ within that rest.
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from ..train import evaluate as judge
 from ..train import fit, save_curves, writable_folder
 from ..train import predict as outputs
 from ..weights import load_weights
+from . import if_installed, silent, weights_in
 
 MODEL = "lenet"
 SIZE = 28  # pixels a side
@@ -58,7 +58,7 @@ def train(
     checkpoint.safetensors into `out`, and returns the History and the held-out accuracy."""
     settings: dict[str, object] = dict(recipe=MODEL, seed=seed, epochs=epochs, batch_size=batch_size)
     settings |= dict(learning_rate=learning_rate, checkpoint_every=checkpoint_every)
-    say = _silent if quiet else print
+    say = silent if quiet else print
     start = time.perf_counter()
     out = writable_folder(out)
     rng = autograd.seed(seed)
@@ -87,7 +87,7 @@ def train(
         progress=not quiet,
     )
     if history.best:
-        notes.append(_optional(lambda: save_curves(history, out / "curves.png"), "curves.png"))
+        notes.append(if_installed(lambda: save_curves(history, out / "curves.png"), "curves.png"))
     load_weights(model, out / "model.safetensors")  # what is judged is what was written
     reached = judge(model, data.Loader(*held, batch_size=256), metrics=ACCURACY)["accuracy"]
     which = f"weights of epoch {history.best['epoch']}" if history.best else "weights of an unfinished epoch"
@@ -139,12 +139,8 @@ def predict(out: str | Path, file: str | Path) -> int:
 
 
 def _trained(out) -> LeNet5:
-    weights = Path(out) / "model.safetensors"
-    if not weights.is_file():
-        where = "" if Path(out) == Path("out/lenet") else f" --out {out}"
-        raise FileNotFoundError(f"no trained model at {weights}: run `python -m nn train lenet{where}` first")
     model = LeNet5()
-    load_weights(model, weights)
+    load_weights(model, weights_in(out, "lenet"))
     return model
 
 
@@ -157,17 +153,4 @@ def _picture(model, loss, training, batch_size, path) -> str | None:
     images, labels = autograd.Tensor(training[0][:batch_size]), training[1][:batch_size]
     cost = loss(model(images), labels)
     names = {**dict(model.named_parameters()), "images": images}
-    return _optional(lambda: draw(cost, names=names).save(path), path.name)
-
-
-def _optional(write: Callable[[], object], name: str) -> str | None:
-    """Runs what a missing extra must not stop; gives the line to say then."""
-    try:
-        write()
-    except ImportError as error:
-        return f"{name} is left out: {error}"
-    return None
-
-
-def _silent(*_):
-    pass
+    return if_installed(lambda: draw(cost, names=names).save(path), path.name)

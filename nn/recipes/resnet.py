@@ -8,7 +8,6 @@ held-out pixel. A softmax regression on the same pixels shows what the network i
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ from ..train import evaluate as judge
 from ..train import fit, replacing, save_curves, writable_folder
 from ..train import predict as outputs
 from ..weights import load_weights, save_weights
+from . import if_installed, silent, weights_in
 
 MODEL = "resnet20"
 SIZE, SQUARE, MOST = 32, 64, 64  # pixels of a window, of a square; squares of a photo at most
@@ -66,7 +66,7 @@ def train(
     `out`, and returns the History and the held-out accuracy."""
     settings: dict[str, object] = dict(recipe="resnet", seed=seed, epochs=epochs, batch_size=batch_size)
     settings |= dict(learning_rate=learning_rate, checkpoint_every=checkpoint_every)
-    say = _silent if quiet else print
+    say = silent if quiet else print
     start = time.perf_counter()
     out = writable_folder(out)
     rng = autograd.seed(seed)
@@ -97,9 +97,9 @@ def train(
     reached = _accuracy(model, held)
     which = f"weights of epoch {history.best['epoch']}" if history.best else "weights of an unfinished epoch"
     say(f"\nheld-out accuracy {reached:.2%} ({round(reached * len(held[1]))} of {len(held[1])}), {which}")
-    notes = [_optional(lambda: save_predictions(model, held, out / "predictions.png"), "predictions.png")]
+    notes = [if_installed(lambda: save_predictions(model, held, out / "predictions.png"), "predictions.png")]
     if history.best:
-        notes.append(_optional(lambda: save_curves(history, out / "curves.png"), "curves.png"))
+        notes.append(if_installed(lambda: save_curves(history, out / "curves.png"), "curves.png"))
     if not history.interrupted:
         baseline = _baseline()
         fitted(baseline, np.random.default_rng(seed), 1e-3, progress=False)
@@ -214,25 +214,6 @@ def _accuracy(model, held) -> float:
 
 
 def _trained(out) -> ResNet:
-    weights = Path(out) / "model.safetensors"
-    if not weights.is_file():
-        where = "" if Path(out) == Path("out/resnet") else f" --out {out}"
-        raise FileNotFoundError(
-            f"no trained model at {weights}: run `python -m nn train resnet{where}` first"
-        )
     model = _network()
-    load_weights(model, weights)
+    load_weights(model, weights_in(out, "resnet"))
     return model
-
-
-def _optional(write: Callable[[], object], name: str) -> str | None:
-    """Runs what a missing extra must not stop; gives the line to say then."""
-    try:
-        write()
-    except ImportError as error:
-        return f"{name} is left out: {error}"
-    return None
-
-
-def _silent(*_):
-    pass
