@@ -267,8 +267,7 @@ def defvjp_argnum(fun, vjpmaker):
 
 def defvjp(fun, *vjpmakers, argnums=None):
     """The rules of the arguments one by one: vjpmaker(ans, *args, **kwargs)(g) gives the cotangent; None
-    stands
-    for a derivative of zero. `argnums` says which arguments they are, the first ones by default."""
+    stands for a derivative of zero. `argnums` says which arguments they are, the first ones by default."""
     rules = dict(zip(range(len(vjpmakers)) if argnums is None else argnums, vjpmakers, strict=False))
 
     def of_one(argnum, ans, args, kwargs):

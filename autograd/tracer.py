@@ -72,8 +72,7 @@ def notrace_primitive(f):
 def primitive(f_raw):
     """f_raw as one recorded op. It is called with arrays, numbers and whatever else its arguments are; the
     rule of `extend.defvjp` is asked for the cotangents of those positional arguments that hold tensors.
-    Raises
-    NotImplementedError where there is none."""
+    Raises NotImplementedError, as HIPS/autograd does, where there is none."""
 
     @functools.wraps(f_raw)
     def recorded(*args, **kwargs):
