@@ -75,7 +75,7 @@ def _splat(b, value, kind):
     return b.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(I32, LANES), [0] * LANES))
 
 
-def _prefetch(b, pointer):
+def prefetch(b, pointer):
     """Asks for a cache line that will be written."""
     function = _external(b.module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, I32, I32, I32])
     write, keep, data = (ir.Constant(I32, n) for n in (1, 3, 1))
@@ -182,7 +182,7 @@ def _variant(module, rows, vectors, whole, masked):
     with b.if_then(b.or_(starts, b.icmp_signed(">=", depth, _i64(128)))):
         for p in y_rows:  # its lines arrive while the sums are taken; a short tile has no time for that
             for v in range(vectors):
-                _prefetch(b, b.gep(p, [_i64(v * LANES)]))
+                prefetch(b, b.gep(p, [_i64(v * LANES)]))
     entry = b.block
     b.branch(loop)
 
