@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from autograd import Tensor
-from autograd.ops.convnd import conv1d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from autograd.ops.convnd import (
+    conv1d,
+    conv3d,
+    conv3d_input_grad,
+    conv3d_weight_grad,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from autograd.ops.poolnd import avg_pool, max_pool
 
 
@@ -99,6 +107,38 @@ def test_convolution_agrees_with_pytorch(torch, shape, filters, options, dtype):
     agree(torch, ours, getattr(torch.nn.functional, theirs), arrays, forms, dtype, options, error)
 
 
+@pytest.mark.parametrize(
+    ("shape", "filters", "padding"),
+    [
+        ((2, 14, 4, 5, 16), (5, 5, 5, 16, 18), ((2, 2), (2, 2), (2, 2))),
+        ((1, 6, 5, 4, 3), (3, 2, 3, 3, 5), ((0, 0), (0, 1), (0, 0))),  # the last tile cut off
+        ((2, 7, 3, 2, 20), (3, 1, 1, 20, 3), ((2, 1), (0, 0), (1, 0))),
+        ((3, 1, 3, 9, 2), (5, 3, 2, 2, 40), ((4, 4), (3, 0), (0, 2))),  # tiles that see one plane, or none
+        ((1, 13, 8, 9, 7), (5, 3, 3, 7, 9), ((1, 0), (1, 1), (2, 0))),  # more than a block of numbers
+    ],
+    ids=str,
+)
+def test_winograds_algorithm_for_volumes(shape, filters, padding):
+    """Beside plain sums in float64."""
+    from autograd.kernels import winograd_volumes as winograd
+
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(s) for s in (shape, filters, filters[-1:]))
+    y = conv3d(x, w, b, padding=padding)
+    g, size = rng.standard_normal(y.shape), shape[1:4]
+    g_x = conv3d_input_grad(g, w, size, padding=padding, b=x[0, 0, 0, 0])
+    g_w = conv3d_weight_grad(x, g, filters[:3], padding=padding)
+    options = (1, 1, 1), padding, (1, 1, 1), 1
+    of_x, of_w, of_b, of_g = (a.astype(np.float32) for a in (x, w, b, g))
+    for got, want in (
+        (winograd.forward(of_x, of_w, of_b, y.shape[1:4], *options), y),
+        (winograd.input_grad(of_g, of_w, size, *options, of_x[0, 0, 0, 0].copy()), g_x),
+        (winograd.weight_grad(of_x, of_g, filters[:3], *options), g_w),
+    ):
+        assert got.shape == want.shape and got.flags.c_contiguous
+        np.testing.assert_allclose(got, want, rtol=0, atol=2e-5 * np.sqrt(np.mean(want**2)))
+
+
 TRANSPOSED = [  # input, filters (f, ..., n_C / groups, n_C_prev), options
     ((2, 9, 6), (4, 5, 6), {"stride": 2, "padding": 1}),
     ((1, 40, 64), (3, 33, 64), {"stride": 3, "output_padding": 2}),
@@ -179,7 +219,7 @@ def test_what_lies_outside_meets_no_infinite_weight():
 
 
 def test_the_number_of_threads_changes_no_bit():
-    from autograd.kernels import threads, volumes
+    from autograd.kernels import threads, volumes, winograd_volumes
 
     rng = np.random.default_rng(0)
     x, w = (
@@ -193,11 +233,15 @@ def test_the_number_of_threads_changes_no_bit():
         for count in {1, before}:
             threads.set_num_threads(count)
             found.append(
-                (
-                    volumes.forward(x, w, None, g.shape[1:4], *options),
-                    volumes.input_grad(g, w, x.shape[1:4], *options),
-                    volumes.weight_grad(x, g, w.shape[:3], *options),
-                )
+                [
+                    call
+                    for kernels in (volumes, winograd_volumes)
+                    for call in (
+                        kernels.forward(x, w, None, g.shape[1:4], *options),
+                        kernels.input_grad(g, w, x.shape[1:4], *options),
+                        kernels.weight_grad(x, g, w.shape[:3], *options),
+                    )
+                ]
             )
     finally:
         threads.set_num_threads(before)
@@ -213,6 +257,7 @@ PROGRAM = """
         ((5, 6, 17), (2, 2, 3), 20, 35, {"padding": 1}),
         ((4, 5, 9), (3, 2, 3), 3, 5, {"stride": (1, 2, 2)}),
         ((4, 5, 20), (2, 2, 2), 24, 12, {"groups": 3, "padding": (1, 0, 1)}),
+        ((9, 9, 17), (5, 5, 5), 20, 12, {"padding": 2}),  # Winograd's
     ]:
         x, w = rng.standard_normal((2, *n, c)), rng.standard_normal((*f, c // options.get("groups", 1), k))
         y = conv3d(x, w, **options)
@@ -238,5 +283,5 @@ def test_every_tile_is_right():
     names = ("off", "neon", "avx2")
     with ThreadPoolExecutor(2) as pool:
         for name, errors in zip(names, pool.map(run, names), strict=True):
-            assert errors.size == 9
-            assert errors.max() < 1e-5, name
+            assert errors.size == 12
+            assert errors[:9].max() < 1e-5 and errors.max() < 2e-5, name

@@ -22,8 +22,8 @@ def _algorithm(dtype, images, w_shape, stride, padding, dilation, groups):
     those of 5x5, and pays with transforms of every channel: it takes 0.4 of the time from 64 to 256 channels,
     0.5 at 512 on images of 7x7, and for 5x5 filters 0.5 of what `batched` takes at 32. Where a row of the
     kernel sees few numbers (5 to 160, in the first layers of LeNet, VGG or ResNet) gathering patches costs as
-    much as the products. `batched` reads them where they are, and takes 0.2 to 0.9 of the time, if there are
-    images enough for the rows of a tile and the filters stay in cache."""
+    much as the products. `batched` copies bands of rows and takes 0.2 to 0.9 of the time. A tile of its input
+    gradient is one of images, so it wants a batch of them, and filters that stay in cache."""
     fh, fw, depth, filters = w_shape
     if dtype != "float32":
         return conv_plain

@@ -9,7 +9,7 @@ operands near to it (Goto and van de Geijn 2008, "Anatomy of high-performance ma
         are one stream each; rows 4 kB apart would push each other out of the cache
     panel by panel, the tiles of the block
 
-One panel (32 kB) stays in the first cache, one block of a (170 kB) and of b (1 MB) in the second. A
+One panel (32 kB) stays in the first cache, one block of a (86 kB) and of b (1 MB) in the second. A
 transposed operand is read where it lies: the tile takes a either way, and packing turns b around. Each thread
 multiplies rows, or columns, of c of its own. An element of c is the same sequence of additions however the
 work is cut, so the number of threads changes no bit. The kernels are handed addresses only: so any strides
@@ -19,6 +19,7 @@ Error against float64 over standard normal inputs: 1.2e-7 of sqrt(k), the size o
 """
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -31,17 +32,20 @@ from .patches import aligned
 from .simd import COLUMNS, LANES, ROWS, TAILS, integers_at, tile, tile_from
 
 DEPTH = 256
-BLOCK_ROWS = 12 * ROWS
+BLOCK_ROWS = 6 * ROWS
 BLOCK_COLUMNS = 1024 // COLUMNS * COLUMNS
 A_SIZE = BLOCK_ROWS * DEPTH + 16
 PARALLEL = 1 << 20  # multiply-adds from which a second thread saves more than its launch costs
 # Elements of c from which it is to begin with a cache line: a tile of rows that do touches two lines in each
-# and not three, which is 8 to 20% of the time of a large product, once c is no longer in the caches.
+# and not three, which is 8 to 20% of the time of a large product, once c is no longer in the caches. Where
+# two threads write to the same rows it always is: a line of both goes back and forth between them in every
+# row, 4 of 21 us at (128, 128) by (128, 128).
 ALIGN = 1 << 17
-# The time of packing a number, in steps of one row of a tile; and how much longer a tile takes where a is not
-# packed: as it lies, or turned around with its columns far apart, so that a step of the depth is another page
-# and the same few lines of the first cache.
-COPY, NEAR, FAR = 0.8, 1.05, 1.6
+# Fitted to the times of 34 sizes and their transposes, each packed and cut in every way; in rows of a tile.
+# To pack a number of b; to pack one of a, or of b turned around. How much longer a tile takes where a or b is
+# not packed: a near, b, or either far apart, so that a step of the depth is another page and the same few
+# lines of the first cache. And where two threads write to the same rows of c.
+COPY, TURN, NEAR, FAR, LOOSE, ACROSS = 0.2, 0.4, 1.02, 1.3, 1.06, 1.04
 
 
 @kernel()
@@ -133,7 +137,7 @@ def _row_cost(rows):
     return rows // ROWS * (ROWS + 1) + (min(t for t in TAILS if t >= tail) + 2.5 if tail else 0)
 
 
-def _layout(m, n, parts, far, b_turned):
+def _layout(m, n, parts, a_far, b_far, b_turned):
     """(pack_a, pack_b, down, across): what to pack, and into how many parts to cut the rows and the columns
     of c, so that the largest part takes least time. Parts pack for themselves: to pack b together and wait
     for each other, and then to fetch half of it from the other processor, was 4 to 8% slower."""
@@ -142,11 +146,12 @@ def _layout(m, n, parts, far, b_turned):
     for down in range(parts, 0, -1):
         across = parts // down
         rows, columns = -(-m // down), -(-panels // across) * COLUMNS
-        # A tile loads a panel's vectors for every row; from this many rows on they are worth aligning.
-        pack_b = b_turned or rows >= 48
-        for pack_a in (False, True):
-            time = _row_cost(rows) * columns / COLUMNS * (1.0 if pack_a else FAR if far else NEAR)
-            time += COPY * (rows * pack_a + columns * pack_b)
+        for pack_a, pack_b in itertools.product((False, True), (True,) if b_turned else (False, True)):
+            time = _row_cost(rows) * columns / COLUMNS
+            time *= 1 if pack_a else FAR if a_far else NEAR
+            time *= 1 if pack_b else FAR if b_far else LOOSE
+            time += TURN * rows * pack_a + (TURN if b_turned else COPY) * columns * pack_b
+            time *= ACROSS if across > 1 else 1
             best = min(best, (time, (pack_a, pack_b, down, across)), key=lambda found: found[0])
     return best[1]
 
@@ -172,7 +177,9 @@ def _plan(a_shape, a_strides, b_shape, b_strides, biased, onto, workers):
     # Many products are dealt out whole; a few are cut.
     parts = 1 if count % workers == 0 or count >= 8 * workers else workers
     deep = -(-k // (-(-k // DEPTH) * LANES)) * LANES  # equal steps
-    pack_a, pack_b, down, across = _layout(m, n, parts, a_step * deep > 1 << 13, b_step != 1)
+    pack_a, pack_b, down, across = _layout(
+        m, n, parts, a_step * deep > 1 << 13, k * b_row > 1 << 18, b_step != 1
+    )
     chunks = min(workers, count * down * across)
     panel = (deep + 1) * COLUMNS  # no power of 2
     scratch = -(-min(n, BLOCK_COLUMNS) // COLUMNS) * panel * pack_b + A_SIZE * pack_a
@@ -185,7 +192,7 @@ def _plan(a_shape, a_strides, b_shape, b_strides, biased, onto, workers):
         for own, stride in ((a_batch, of_a), (b_batch, of_b)):
             there = axis < len(own) and own[-1 - axis] > 1
             numbers += [stride[-1 - axis] if there else 0]
-    large = count * m * n >= ALIGN
+    large = across > 1 or count * m * n >= ALIGN
     return shape, large, scratch * chunks + 16, chunks, count * down * across, np.array(numbers, np.int64)
 
 

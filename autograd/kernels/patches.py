@@ -3,6 +3,8 @@
 Numba checks each index of an array for being negative, which keeps LLVM from copying whole vectors; here
 addresses are copied from and to."""
 
+import ctypes
+import itertools
 import math
 
 import numpy as np
@@ -12,6 +14,7 @@ from numba.extending import intrinsic
 
 from . import simd
 from .compiling import kernel
+from .loops import _DATA
 
 LINE = 64  # bytes of a cache line
 
@@ -19,10 +22,21 @@ LINE = 64  # bytes of a cache line
 def aligned(*shape):
     """An uninitialised float32 array that starts at a cache line, where NumPy's start at any 16 bytes. A
     vector that lies on two lines takes two loads: 8% of the microkernel's rate, a fifth of depthwise."""
-    size = math.prod(shape)
-    memory = np.empty(size + LINE // 4, np.float32)
-    start = -memory.ctypes.data % LINE // 4
-    return memory[start : start + size].reshape(shape)
+    memory = np.empty(math.prod(shape) + LINE // 4, np.float32)
+    begin = ctypes.c_size_t.from_address(id(memory) + _DATA).value  # `memory.ctypes` takes six times as long
+    return np.ndarray(shape, np.float32, memory, -begin % LINE)
+
+
+def scratch(least, *shapes):
+    """Arrays as `aligned` makes them, in one block of `least` numbers at least: what nobody touches of it
+    takes no memory, and an array of that size that is made next gets the block's place, not one beside it."""
+    sizes = [-(-math.prod(shape) // LINE) * LINE for shape in shapes]
+    block = aligned(max(least, sum(sizes)))
+    ends = itertools.accumulate(sizes)
+    return [
+        block[end - size : end - size + math.prod(shape)].reshape(shape)
+        for end, size, shape in zip(ends, sizes, shapes, strict=True)
+    ]
 
 
 def _define_move(module, name, from_memory):

@@ -200,7 +200,8 @@ def _lstm_grad(chunk, first, last, width, at):
     use_wide_vectors()
     dz, gates, c, g = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2)[0], floats(at, 3)[0]
     dh, dc, panels = floats(at, 4)[0, 0], floats(at, 5)[0, 0], floats(at, 6)[0]
-    peephole, alive, reverse = floats(at, 7)[0, 0], floats(at, 8)[0, 0], numbers(at)[0]
+    peephole, alive, sums = floats(at, 7)[0, 0], floats(at, 8)[0, 0], floats(at, 9)[0, 0]
+    reverse = numbers(at)[0]
     see_i, see_f, see_o = peephole[0], peephole[1], peephole[2]
     (steps, _, wide), n, count, one = dz.shape, c.shape[2], last - first, np.float32(1)
     for t in range(steps - 1, -1, -1):
@@ -227,16 +228,20 @@ def _lstm_grad(chunk, first, last, width, at):
                 d_o[j] = to_o
                 of_c[j] = total * f + see_i[j] * to_i + see_f[j] * to_f
                 of_h[j] = 0
+            over_steps = sums[r]
+            for j in range(wide):
+                over_steps[j] += d[j]
         line = dz[t].ctypes.data + first * wide * 4
         product(line, wide, panels, dh.ctypes.data + first * n * 4, n, n, count, 1)
 
 
 def lstm_grad(gates, c, g, dh, dc, U, peephole, alive, reverse):
-    """The cotangents of the maps, (T, m, 4, n), from those of the outputs, g (m, T, n), and of the last
-    states, dh and dc (m, n), which become those of the first."""
+    """The cotangents of the maps, (T, m, 4, n), and of the bias, their sum (4 n,), from those of the outputs,
+    g (m, T, n), and of the last states, dh and dc (m, n), which become those of the first. A sum over the
+    steps is taken for each sequence, while the cotangents are in cache."""
     _, m, n = c.shape
     lines = gates.reshape(*gates.shape[:2], 4 * n)
-    dz = np.empty_like(lines)
-    rest = outputs_grad(g, c), dh, dc, packed(U), _peephole(peephole, n), flags(alive)
+    dz, sums = np.empty_like(lines), np.zeros((m, 4 * n), np.float32)
+    rest = outputs_grad(g, c), dh, dc, packed(U), _peephole(peephole, n), flags(alive), sums
     run(_lstm_grad, m, dz.size * n, (dz, lines, c, *rest), reverse)
-    return dz.reshape(gates.shape)
+    return dz.reshape(gates.shape), sums.sum(axis=0)

@@ -10,7 +10,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from . import simd
-from .simd import LANES
+from .compiling import kernel
+from .simd import COLUMNS, LANES
 
 
 def input_points(d):
@@ -166,3 +167,73 @@ transform_filter_3 = _transform(three_taps, 3)
 transform_filter_5 = _transform(five_taps, 5)
 transform_filter_cotangent_3 = _transform(three_tap_cotangents, 6)
 transform_filter_cotangent_5 = _transform(five_tap_cotangents, 6)
+
+
+@kernel()
+def window_offsets(offsets, size, height, width, channels, row, column, outside):
+    """Where the pixels of a size x size window at (row, column) are, from the image's first on; `outside` for
+    those outside the image."""
+    for i in range(size):
+        for j in range(size):
+            h, w = row + i, column + j
+            inside = 0 <= h < height and 0 <= w < width
+            offsets[i * size + j] = (h * width + w) * channels if inside else outside
+
+
+@kernel()
+def window(offsets, regular, size, height, width, channels, n, row, column, outside):
+    """The offset of a window's first pixel, having filled `offsets` if the window leaves the image; a table
+    that all windows inside share is `regular`. Returns (base, whether it lies inside)."""
+    if row >= 0 and column >= 0 and row + size <= height and column + size <= width:
+        return ((n * height + row) * width + column) * channels, True
+    base = n * height * width * channels
+    window_offsets(offsets, size, height, width, channels, row, column, outside - base)
+    return base, False
+
+
+@kernel()
+def _block_of_filters(w, turned, c0, c1, k0, k1, out):
+    """w[:, c0:c1, k0:k1] to out[:, : c1 - c0, : k1 - k0]. If `turned`, w is (taps, K, C), and its taps are
+    turned around by a half turn too."""
+    taps = w.shape[0]
+    for tap in range(taps):
+        if not turned:
+            for c in range(c0, c1):
+                for k in range(k0, k1):
+                    out[tap, c - c0, k - k0] = w[tap, c, k]
+            continue
+        for k in range(k0, k1, LANES):
+            stop = min(k + LANES, k1)
+            for c in range(c0, c1):
+                for here in range(k, stop):
+                    out[tap, c - c0, here - k0] = w[taps - 1 - tap, here, c]
+
+
+@kernel()
+def transform_filters(w, turned, c0, c1, k0, k1, copies, tables, out, stride, depth):
+    """G w G^T of filters k0..k1 in channels c0..c1, w (taps, C, K), or (taps, K, C) if `turned`. COLUMNS of
+    the filters make a panel (depth, COLUMNS), from address `out` on; elements are `stride` numbers apart.
+    What is not contiguous goes through `copies` (taps, LANES, columns), if that holds numbers at all;
+    `tables` (2, 36) is overwritten."""
+    from_w, to_out = tables[0], tables[1]
+    copied = copies.size > 0
+    row = copies.shape[2] if copied else w.shape[2]
+    for e in range(36):
+        to_out[e] = e * stride
+    for t in range(w.shape[0]):
+        from_w[t] = t * row * (LANES if copied else w.shape[1])
+    for start in range(c0, c1, LANES):
+        stop = min(start + LANES, c1)
+        source = w.ctypes.data + (start * w.shape[2] + k0) * 4
+        if copied:
+            _block_of_filters(w, turned, start, stop, k0, k1, copies)
+            source = copies.ctypes.data
+        for c in range(stop - start):
+            for k in range(0, k1 - k0, COLUMNS):
+                here = source + (c * row + k) * 4
+                to = out + (k // COLUMNS * depth + start - c0 + c) * COLUMNS * 4
+                lanes = min(COLUMNS, (k1 - k0 - k + LANES - 1) // LANES * LANES)
+                if w.shape[0] == 9:
+                    transform_filter_3(here, from_w.ctypes.data, to, to_out.ctypes.data, lanes)
+                else:
+                    transform_filter_5(here, from_w.ctypes.data, to, to_out.ctypes.data, lanes)

@@ -19,7 +19,7 @@ from .loops import loop
 from .operands import floats, numbers, run, wholes
 from .patches import aligned, clear, copy
 from .runs import runs_tile
-from .simd import COLUMNS, LANES, ROWS
+from .simd import COLUMNS, LANES, ROWS, floats_at
 
 L2 = 1 << 20  # bytes of weights at a time
 PARTS = 8  # sums of the weight gradient taken apart, a number of the shape, so that threads change no bit
@@ -53,9 +53,10 @@ def _inside(taps, count, first, size):
 @loop
 def _forward(chunk, first, last, width, at):
     """Tiles first..last of the grid, which go down the rows of a plane, then on to the next columns. x is
-    (N * D, H, W, C), y (N * OD, OH, OW, K), panels (groups, panels, numbers of a patch, columns), taps (3,
-    most) the places of the kernel's planes, rows and columns beside the output's first; `begin` and `place`
-    are the grid's first output in y and its steps there. A tile that reaches over the border reads from
+    (N * D, H, W, C), y (N * OD, OH, OW, K), panels (sets * groups, panels, numbers of a patch, columns),
+    where the first volumes meet the first set of filters, and so on; taps (3, most) the places of the
+    kernel's planes, rows and columns beside the output's first; `begin` and `place` are the grid's first
+    output in y and its steps there. A tile that reaches over the border reads from
     `bands` (chunks, planes, rows, numbers), filled for `tall` tiles at a time. A block of each patch's
     numbers at a time, whose weights stay in L2."""
     x, panels, bias, y = floats(at, 0), floats(at, 1), floats(at, 2)[0, 0, 0], floats(at, 3)
@@ -67,8 +68,9 @@ def _forward(chunk, first, last, width, at):
     steps = number[11], number[12], number[13]
     begin = number[14], number[15], number[16]
     place = number[17], number[18], number[19]
-    tiles, tall = number[20], number[21]
-    groups, patch, broad = panels.shape[0], panels.shape[2], panels.shape[3]
+    tiles, tall, sets = number[20], number[21], number[22]
+    groups, patch, broad = panels.shape[0] // sets, panels.shape[2], panels.shape[3]
+    each_set = len(x) // depth // sets
     height, wide, channels, filters = x.shape[1], x.shape[2], x.shape[3], y.shape[3]
     each, count, y_row = channels // groups, filters // groups, place[2] * filters
     for block in range(blocks):
@@ -112,6 +114,7 @@ def _forward(chunk, first, last, width, at):
             line = (n * out_depth + begin[0] + i * place[0]) * y.shape[1] + begin[1] + j * place[1]
             target = y.ctypes.data + ((line * y.shape[2] + begin[2]) * filters + q0 * y_row) * 4
             for group in range(groups):
+                kind = n // each_set * groups + group
                 for k in range(0, count, COLUMNS):
                     channel = group * count + k
                     out, some = target + channel * 4, min(COLUMNS, count - k)
@@ -123,7 +126,7 @@ def _forward(chunk, first, last, width, at):
                             1,
                             runs.ctypes.data,
                             seen,
-                            panels.ctypes.data + (group * panels.shape[1] + k // COLUMNS) * patch * broad * 4,
+                            panels.ctypes.data + (kind * panels.shape[1] + k // COLUMNS) * patch * broad * 4,
                             broad,
                             out,
                             y_row,
@@ -142,22 +145,23 @@ def _forward(chunk, first, last, width, at):
 
 @loop
 def _weight_grad(chunk, first, last, width, at):
-    """Tasks first..last of parts * groups * rows of the kernel: the sums over one part of the outputs for one
-    row of the kernel. served (pieces, cuts, 2) are the outputs of a piece of a row that see the volume
-    through a column, or run of columns. Sums are (parts, groups, rows of the kernel, cuts, numbers of a cut,
-    K / groups), or, if `turned`, numbers of a cut last: vectors then are those, and not filters."""
+    """Tasks first..last of sets * parts * groups * rows of the kernel: the sums over one part of the outputs
+    for one row of the kernel. served (pieces, cuts, 2) are the outputs of a piece of a row that see the
+    volume through a column, or run of columns. Sums are (sets, parts, groups, rows of the kernel, cuts,
+    numbers of a cut, K / groups), or, if `turned`, numbers of a cut last: vectors then are those, and not
+    filters."""
     x, g, parts = floats(at, 0), floats(at, 1), floats(at, 2)
     taps, served, runs = wholes(at, 3)[0, 0], wholes(at, 4)[0], wholes(at, 5)[0, chunk]
     number = numbers(at)
     split, groups, length, count = number[0], number[1], number[2], number[3]
     planes, rows, depth, out_depth = number[4], number[5], number[6], number[7]
     steps = number[8], number[9], number[10]
-    tall, turned = number[11], number[12]
+    tall, turned, sets = number[11], number[12], number[13]
     pieces, cuts = served.shape[0], served.shape[1]
     height, wide, channels = x.shape[1], x.shape[2], x.shape[3]
     out_rows, out_columns, filters = g.shape[1], g.shape[2], g.shape[3]
     strips = (out_rows - 1) // tall + 1
-    items = len(g) * strips * pieces
+    items = len(g) // sets * strips * pieces
     left, left_step, right, right_step = x.ctypes.data, steps[2] * channels, g.ctypes.data, filters
     high, broad = length, count
     if turned:
@@ -165,12 +169,14 @@ def _weight_grad(chunk, first, last, width, at):
         high, broad = count, length
     tiles = (high - 1) // ROWS + 1
     for task in range(first, last):
-        part, group = task // (groups * planes * rows), task // (planes * rows) % groups
+        part, group = task // (groups * planes * rows) % split, task // (planes * rows) % groups
+        from_set = task // (split * groups * planes * rows) * (len(g) // sets // out_depth)
         a, b = task // rows % planes, task % rows
         sums = parts.ctypes.data + task * cuts * length * count * 4
         clear(sums, 0, cuts * length * count)
         for item in range(items * part // split, items * (part + 1) // split):
-            n, i = item // (pieces * strips) // out_depth, item // (pieces * strips) % out_depth
+            i = item // (pieces * strips)
+            n, i = from_set + i // out_depth, i % out_depth
             j0, q = item // pieces % strips * tall, item % pieces
             plane = i * steps[0] + taps[0, a]
             if plane < 0 or plane >= depth:
@@ -224,10 +230,14 @@ def _pack(chunk, first, last, width, at):
                 some = min(COLUMNS, count - p * COLUMNS)
                 for d in range(length):
                     line = panels[group, p, tap * length + d]
-                    for v in range(some):
-                        line[v] = w[source + d * step + v * filter_step]
-                    for v in range(some, line.size):
-                        line[v] = 0
+                    at_filter, to = w.ctypes.data + (source + d * step) * 4, line.ctypes.data
+                    if filter_step == 1:
+                        copy(to, at_filter, some)
+                    else:
+                        to_line, filters = floats_at(to), floats_at(at_filter)
+                        for v in range(some):
+                            to_line[v] = filters[v * filter_step]
+                    clear(to + some * 4, 0, line.size - some)
 
 
 def _served(tap, step, wide, first, last):
@@ -244,26 +254,30 @@ def _taps(*axes):
     return taps
 
 
-def _padded(x, columns, step, outputs):
+def padded(x, columns, step, outputs):
     """x between columns of zeros where outputs see beyond the border, and how many came first."""
     before, after = max(-columns[0], 0), max((outputs - 1) * step + columns[-1] + 1 - x.shape[3], 0)
-    return np.pad(x, [(0, 0), (0, 0), (0, 0), (before, after), (0, 0)]), before
+    if before == after == 0:
+        return x, 0
+    wide = np.zeros((*x.shape[:3], before + x.shape[3] + after, x.shape[4]), np.float32)
+    wide[:, :, :, before : before + x.shape[3]] = x
+    return wide, before
 
 
-def _contract(x, w, order, w_steps, groups, count, bias, y, taps, steps, grid, begin, place):
+def contract(x, w, order, w_steps, groups, count, bias, y, taps, steps, grid, begin, place, sets=1):
     """One launch of `_forward`: `order` are the taps of w to use, `count` the filters of a group, `w_steps`
-    as in `_pack`."""
+    as in `_pack`. Of `sets` of filters, `w_steps` apart as groups are, each has its share of the volumes."""
     each, columns = x.shape[4] // groups, taps[2]
     joined = groups == 1 and columns[-1] - columns[0] == len(columns) - 1
     cuts, length = (1, len(columns) * each) if joined else (len(columns), each)
     broad = min(COLUMNS, -(-count // LANES) * LANES)
-    panels = aligned(groups, -(-count // COLUMNS), len(order) * each, broad)
+    panels = aligned(sets * groups, -(-count // COLUMNS), len(order) * each, broad)
     arrays = w.reshape(-1), panels, np.array(order, np.int64)
-    run(_pack, threads.chunks_of(len(order), panels.size), len(order), arrays, (each, count, *w_steps))
+    run(_pack, threads.chunks_of(len(order), 4 * panels.size), len(order), arrays, (each, count, *w_steps))
     tiles = -(-grid[2] // ROWS)
     items, most = len(x) * grid[0] * grid[1] * tiles, -(-grid[2] // tiles)
-    chunks = max(1, min(threads.get_num_threads(), items * most * panels.size // threads.GRAIN))
-    blocks = -(-panels.size * 4 // (L2 * groups))
+    chunks = max(1, min(threads.get_num_threads(), items * most * panels.size // sets // threads.GRAIN))
+    blocks = -(-panels.size * 4 // (L2 * sets * groups))
     span = ((most - 1) * steps[2] + columns[-1] - columns[0] + 1) * x.shape[4]
     high = taps[1][-1] - taps[1][0] + 1
     tall = max(1, min(grid[1], (BAND // (4 * span * len(taps[0])) - high) // steps[1] + 1))
@@ -274,7 +288,7 @@ def _contract(x, w, order, w_steps, groups, count, bias, y, taps, steps, grid, b
     bias = np.empty(0, np.float32) if bias is None else bias
     arrays = flat[0], panels, bias, flat[1], _taps(*taps), runs, bands
     counts = blocks, cuts, length, *map(len, taps), x.shape[1], y.shape[1]
-    run(_forward, chunks, items, arrays, (*counts, *grid, *steps, *begin, *place, tiles, tall))
+    run(_forward, chunks, items, arrays, (*counts, *grid, *steps, *begin, *place, tiles, tall, sets))
 
 
 def suits(dtype, w_shape, stride, padding, dilation, groups, adjoint=False):
@@ -305,7 +319,7 @@ def forward(x, w, b, size, stride, padding, dilation, groups):
     taps = [[a * d - p[0] for a in range(f)] for f, d, p in zip(w.shape[:3], dilation, padding, strict=True)]
     steps = each * filters, filters // groups, filters, 1
     order = range(w.size // steps[0])
-    _contract(x, w, order, steps, groups, filters // groups, b, y, taps, stride, size, (0, 0, 0), (1, 1, 1))
+    contract(x, w, order, steps, groups, filters // groups, b, y, taps, stride, size, (0, 0, 0), (1, 1, 1))
     return y
 
 
@@ -316,11 +330,11 @@ def _seen_by(residue, taps, stride, dilation, before):
     return seen, [(residue + before - a * dilation) // stride for a in seen]
 
 
-def input_grad(g, w, size, stride, padding, dilation, groups, b=None):
-    """As `conv.input_grad`, of three axes; b (C,) is added, for transposed convolution. Each of the stride's
-    kinds of inputs was seen through taps of its own: it is a convolution of g with those."""
+def input_grad(g, w, size, stride, padding, dilation, groups, b=None, out=None):
+    """As `conv.input_grad`, of three axes, in `out` if given; b (C,) is added, for transposed convolution.
+    Each of the stride's kinds of inputs was seen through taps of its own: a convolution of g with those."""
     kernel, (each, filters) = w.shape[:3], w.shape[3:]
-    dx = aligned(len(g), *size, each * groups)
+    dx = aligned(len(g), *size, each * groups) if out is None else out
     steps = each * filters, filters // groups, 1, filters
     axes = [
         [(r, *_seen_by(r, f, s, d, p[0])) for r in range(min(s, n))]
@@ -335,25 +349,26 @@ def input_grad(g, w, size, stride, padding, dilation, groups, b=None):
                     continue
                 order = [(i * kernel[1] + j) * kernel[2] + q for i in planes for j in lines for q in pixels]
                 grid = [-(-(n - r) // s) for n, r, s in zip(size, begin, stride, strict=True)]
-                _contract(g, w, order, steps, groups, each, b, dx, taps, (1, 1, 1), grid, begin, stride)
+                contract(g, w, order, steps, groups, each, b, dx, taps, (1, 1, 1), grid, begin, stride)
     return dx
 
 
-def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
+def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, sets=1):
     """As `conv.weight_grad`, of three axes. The rows of the kernel are dealt out to the threads; where they
-    are few the outputs are, and the parts' sums added up."""
+    are few the outputs are, and the parts' sums added up. With `sets` the first volumes give the first
+    cotangent of (sets, *kernel, ...), and so on."""
     filters, (m, *out) = g.shape[4], g.shape[:4]
     each, count, (*lines, cuts) = x.shape[4] // groups, filters // groups, kernel_size
     taps = [[a * d - p[0] for a in range(f)] for f, d, p in zip(kernel_size, dilation, padding, strict=True)]
     length = each
     if groups == 1 and dilation[2] == 1 and (padding[2] == (0, 0) or each <= LANES):
-        x, before = _padded(x, taps[2], stride[2], out[2]) if padding[2] != (0, 0) else (x, 0)
+        x, before = padded(x, taps[2], stride[2], out[2])
         taps[2], cuts, length = [taps[2][0] + before], 1, cuts * each
     turned = count <= LANES < length
     pieces = -(-out[2] // PIXELS)
     tall = max(1, PIXELS * pieces // out[2])
-    kinds, work = groups * lines[0] * lines[1], g.size // PARTS * length * cuts * lines[0] * lines[1]
-    items = m * out[0] * -(-out[1] // tall) * pieces
+    kinds, work = sets * groups * lines[0] * lines[1], g.size // PARTS * length * cuts * lines[0] * lines[1]
+    items = m // sets * out[0] * -(-out[1] // tall) * pieces
     parts = max(1, min(-(-PARTS // kinds), work // threads.GRAIN, items))
     chunks = max(1, min(threads.get_num_threads(), work // threads.GRAIN, parts * kinds))
     edges = [out[2] * q // pieces for q in range(pieces + 1)]
@@ -362,16 +377,16 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
         for piece in zip(edges, edges[1:])
     ]
     sums = np.empty(
-        (parts, groups, *lines, cuts, *((count, length) if turned else (length, count))), np.float32
+        (sets, parts, groups, *lines, cuts, *((count, length) if turned else (length, count))), np.float32
     )
     runs = np.empty((chunks, tall, 3), np.int64)
     flat = x.reshape(-1, *x.shape[2:]), g.reshape(-1, *g.shape[2:])
     arrays = *flat, sums.reshape(-1), _taps(*taps), np.array(served, np.int64), runs
-    counts = parts, groups, length, count, *lines, x.shape[1], out[0], *stride, tall, turned
+    counts = parts, groups, length, count, *lines, x.shape[1], out[0], *stride, tall, turned, sets
     run(_weight_grad, chunks, parts * kinds, arrays, counts)
-    total = sums.sum(axis=0) if parts > 1 else sums[0]
+    total = sums.sum(axis=1) if parts > 1 else sums[:, 0]
     if turned:
         total = total.swapaxes(-1, -2)
-    # (groups, fd, fh, cuts, numbers of a cut, K / groups) -> (fd, fh, fw, C / groups, K)
-    total = np.moveaxis(total, 0, -2)
-    return np.ascontiguousarray(total).reshape(*kernel_size, each, filters)
+    # (sets, groups, fd, fh, cuts, numbers of a cut, K / groups) -> (fd, fh, fw, C / groups, K)
+    total = np.ascontiguousarray(np.moveaxis(total, 1, -2))
+    return total.reshape(*([sets] if sets > 1 else []), *kernel_size, each, filters)

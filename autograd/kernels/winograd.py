@@ -13,159 +13,120 @@ channels swapped:
     dU = sum over tiles of (B^T d B) (A dY A^T)       dw = G^T dU G
 
 A block of tiles goes through all steps in one thread's L2 cache: transform, 36 products, transform back.
-Filters are transformed by the thread that needs them, a group at a time: transformed as a whole they are
-four times as large, and writing and reading 38 MB takes longer than the products of 512 channels. The error
-is 1e-5 to 6e-5 of the output's root mean square, ten times that of direct sums.
+Transformed filters are four times as large. Those of up to DEEP channels are made once by all threads, a
+group at a time, and all tiles meet a group, transformed again for each. Of more channels the tiles stay, and
+a thread transforms the filters again for each block of them, COLUMNS filters and DEEP channels at a time:
+made as a whole, writing and reading 38 MB takes longer than the products of 512 channels. With filters and
+blocks twice as large, 256 channels take a tenth less time, and more memory than PyTorch. The error is 1e-5 to
+6e-5 of the output's root mean square, ten times that of direct sums.
 """
 
 import numpy as np
 
 from . import threads
-from .compiling import kernel
 from .loops import loop
 from .operands import add, floats, numbers, room_for, run, wholes
-from .patches import aligned
+from .patches import aligned, scratch
 from .simd import COLUMNS, LANES, ROWS, tile
 from .transforms import (
     transform_cotangent_2,
     transform_cotangent_4,
-    transform_filter_3,
-    transform_filter_5,
     transform_filter_cotangent_3,
     transform_filter_cotangent_5,
+    transform_filters,
     transform_input,
     transform_output_2,
     transform_output_4,
+    window,
+    window_offsets,
 )
 
 TILES = 4 * ROWS  # tiles a block at most
 BLOCK = 64 // COLUMNS * COLUMNS  # channels a block of sums: 36 * BLOCK^2 floats of them stay in L2
 PARTS = 8  # sums of the weight gradient taken apart, a number of the shape, so that threads change no bit
-L2 = 7 << 17  # bytes for the transformed inputs and outputs of a block of tiles
-WEIGHTS = 18 << 17  # bytes for the transformed filters of a group
+L2 = 4 << 17  # bytes for the transformed inputs and outputs of a block of tiles
+WEIGHTS = 9 << 17  # bytes for the transformed filters of a group, which all tiles meet
 DEEP = 128  # channels of them at a time
 ONES = 7  # the element of a transformed cotangent that is its sum
-MANY = 128  # tiles a block at most where filters are transformed again for each
+MANY = 64  # tiles a block at most where filters are transformed again for each
 
 
-@kernel()
-def _window_offsets(offsets, size, height, width, channels, row, column, outside):
-    """Where the pixels of a size x size window at (row, column) are, from the image's first on; `outside` for
-    those outside the image."""
-    for i in range(size):
-        for j in range(size):
-            h, w = row + i, column + j
-            inside = 0 <= h < height and 0 <= w < width
-            offsets[i * size + j] = (h * width + w) * channels if inside else outside
-
-
-@kernel()
-def _window(offsets, regular, size, height, width, channels, n, row, column, outside):
-    """The offset of a window's first pixel, having filled `offsets` if the window leaves the image; a table
-    that all windows inside share is `regular`. Returns (base, whether it lies inside)."""
-    if row >= 0 and column >= 0 and row + size <= height and column + size <= width:
-        return ((n * height + row) * width + column) * channels, True
-    base = n * height * width * channels
-    _window_offsets(offsets, size, height, width, channels, row, column, outside - base)
-    return base, False
-
-
-@kernel()
-def _block_of_filters(w, turned, c0, c1, k0, k1, out):
-    """w[:, c0:c1, k0:k1] to out[:, : c1 - c0, : k1 - k0]. If `turned`, w is (taps, K, C), and its taps are
-    turned around by a half turn too."""
-    taps = w.shape[0]
-    for tap in range(taps):
-        if not turned:
-            for c in range(c0, c1):
-                for k in range(k0, k1):
-                    out[tap, c - c0, k - k0] = w[tap, c, k]
-            continue
-        for k in range(k0, k1, LANES):
-            stop = min(k + LANES, k1)
-            for c in range(c0, c1):
-                for here in range(k, stop):
-                    out[tap, c - c0, here - k0] = w[taps - 1 - tap, here, c]
+@loop
+def _filters(chunk, first, last, width, at):
+    """Channels first..last of filters k0..k1, transformed into U (36, panels * C + 1, COLUMNS)."""
+    w, U, copies_of, tables_of = floats(at, 0)[0], floats(at, 1)[0], floats(at, 2), wholes(at, 3)[0]
+    number = numbers(at)
+    k0 = number[0]
+    k1 = number[1]
+    depth = number[2]
+    turned = number[3]
+    out, stride = U.ctypes.data + first * COLUMNS * 4, U.shape[1] * COLUMNS
+    transform_filters(w, turned, first, last, k0, k1, copies_of[chunk], tables_of[chunk], out, stride, depth)
 
 
 @loop
 def _forward(chunk, first, last, width, at):
-    """Items first..last: each is one block of tiles and one group of filters, which are transformed `deep`
-    channels at a time, where they stay in L2. `spare` is memory that pixels outside an image are read from
-    (its first half, zeros) or written to (its second)."""
+    """Items first..last: each is one block of tiles, and of filters begin..end one group. U_of holds the
+    transformed filters, if it is one, or else room for `deep` channels of a group, where they stay in L2.
+    `spare` is memory that pixels outside an image are read from (its first half, zeros) or written to (its
+    second)."""
     x, w, bias, y = floats(at, 0), floats(at, 1)[0], floats(at, 2)[0, 0, 0], floats(at, 3)
-    V_of, M_of, U_of, copy_of = floats(at, 4), floats(at, 5), floats(at, 6), floats(at, 7)
+    V_of, M_of, U_of, copies_of = floats(at, 4), floats(at, 5), floats(at, 6), floats(at, 7)
     offsets_of, spare = wholes(at, 8)[0], floats(at, 9)[0, 0, 0]
     number = numbers(at)
     top = number[0]
     left = number[1]
     side = number[2]
     tiles = number[3]
-    blocks = number[4]
-    groups = number[5]
-    deep = number[6]
-    broad = number[7]
-    turned = number[8]
-    relu = number[9]
-    V, M, U, filters_of = V_of[chunk], M_of[chunk], U_of[chunk], copy_of[chunk]
-    offsets = offsets_of[chunk]
+    deep = number[4]
+    turned = number[5]
+    relu = number[6]
+    given = number[7]
+    begin = number[8]
+    end = number[9]
+    groups = number[10]
+    V, M, copies, offsets = V_of[chunk], M_of[chunk], copies_of[chunk], offsets_of[chunk]
+    U = U_of[0 if given else chunk]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     rows, columns, filters = y.shape[1], y.shape[2], y.shape[3]
     down, across = (rows + side - 1) // side, (columns + side - 1) // side
-    most, stride, taps = V.shape[1], V.shape[2], w.shape[0]
-    half = spare.size // 2
+    most, stride, broad = V.shape[1], V.shape[2], M.shape[2]
     zeros = (spare.ctypes.data - x.ctypes.data) // 4
-    waste = (spare.ctypes.data - y.ctypes.data) // 4 + half
+    waste = (spare.ctypes.data - y.ctypes.data) // 4 + spare.size // 2
     inside_x, here_x, inside_y, here_y = offsets[0], offsets[1], offsets[2], offsets[3]
-    to_V, from_M, from_w, to_U = offsets[4], offsets[5], offsets[6], offsets[7]
-    copied = turned != 0 or filters % LANES != 0
-    w_row = filters_of.shape[2] if copied else filters
-    _window_offsets(inside_x, 6, 6, width, channels, 0, 0, 0)
-    _window_offsets(inside_y, side, side, columns, filters, 0, 0, 0)
+    to_V, from_M = offsets[4], offsets[5]
+    window_offsets(inside_x, 6, 6, width, channels, 0, 0, 0)
+    window_offsets(inside_y, side, side, columns, filters, 0, 0, 0)
     for e in range(36):
-        to_V[e], from_M[e], to_U[e] = e * most * stride, e * most * M.shape[2], e * U.shape[1] * U.shape[2]
-    for t in range(taps):
-        from_w[t] = t * w_row * (filters_of.shape[1] if copied else channels)
-    held_block, held_group = -1, -1
+        to_V[e], from_M[e] = e * most * stride, e * most * broad
+    held = -1
     for item in range(first, last):
-        # filters that stay are kept for all tiles, else tiles for all filters
-        group, block = item // blocks, item % blocks
-        if channels > deep:
-            group, block = item % groups, item // groups
+        group, block = item % groups, item // groups
         start = block * most
         count = min(most, tiles - start)
-        k0 = group * broad
-        k1 = filters if group == groups - 1 else k0 + broad
-        if block != held_block:
+        # the last group is what is left, and takes from the one before what a vector lacks
+        k1 = min(begin + (group + 1) * broad, end)
+        k0 = max(min(begin + group * broad, k1 - LANES), begin)
+        if block != held:
             for q in range(count):
                 p = start + q
                 n, i, j = p // (down * across), p // across % down, p % across
-                base, inside = _window(
+                base, inside = window(
                     here_x, inside_x, 6, height, width, channels, n, side * i - top, side * j - left, zeros
                 )
                 table = inside_x if inside else here_x
                 to = V.ctypes.data + q * stride * 4
                 source = x.ctypes.data + base * 4
                 transform_input(source, table.ctypes.data, to, to_V.ctypes.data, channels)
+        held = block
         for c0 in range(0, channels, deep):
             c1 = min(c0 + deep, channels)
-            if group != held_group or channels > deep:
-                source = w.ctypes.data + (c0 * filters + k0) * 4
-                if copied:
-                    _block_of_filters(w, turned, c0, c1, k0, k1, filters_of)
-                    source = filters_of.ctypes.data
-                for c in range(c1 - c0):
-                    for k in range(0, k1 - k0, COLUMNS):
-                        here = source + (c * w_row + k) * 4
-                        to = U.ctypes.data + (k // COLUMNS * deep + c) * COLUMNS * 4
-                        lanes = min(COLUMNS, (k1 - k0 - k + LANES - 1) // LANES * LANES)
-                        if side == 4:
-                            transform_filter_3(here, from_w.ctypes.data, to, to_U.ctypes.data, lanes)
-                        else:
-                            transform_filter_5(here, from_w.ctypes.data, to, to_U.ctypes.data, lanes)
+            if not given:
+                to, step = U.ctypes.data, U.shape[1] * COLUMNS
+                transform_filters(w, turned, c0, c1, k0, k1, copies, offsets[6:8], to, step, deep)
             for e in range(36):
                 for k in range(0, k1 - k0, COLUMNS):
-                    weights = U.ctypes.data + (to_U[e] + k // COLUMNS * deep * COLUMNS) * 4
+                    weights = U.ctypes.data + (e * U.shape[1] + k // COLUMNS * deep) * COLUMNS * 4
                     for g in range(0, count, ROWS):
                         tile(
                             V.ctypes.data + (to_V[e] + g * stride + c0) * 4,
@@ -174,21 +135,20 @@ def _forward(chunk, first, last, width, at):
                             weights,
                             COLUMNS,
                             c1 - c0,
-                            M.ctypes.data + (from_M[e] + g * M.shape[2] + k) * 4,
-                            M.shape[2],
+                            M.ctypes.data + (from_M[e] + g * broad + k) * 4,
+                            broad,
                             min(ROWS, count - g),
                             min(COLUMNS, k1 - k0 - k),
                             c0,
                         )
-        held_block, held_group = block, group
         for q in range(count):
             p = start + q
             n, i, j = p // (down * across), p // across % down, p % across
-            base, inside = _window(
+            base, inside = window(
                 here_y, inside_y, side, rows, columns, filters, n, side * i, side * j, waste
             )
             table = inside_y if inside else here_y
-            source, to = M.ctypes.data + q * M.shape[2] * 4, y.ctypes.data + (base + k0) * 4
+            source, to = M.ctypes.data + q * broad * 4, y.ctypes.data + (base + k0) * 4
             added = bias.ctypes.data + k0 * 4
             if side == 4:
                 transform_output_4(source, from_M.ctypes.data, to, table.ctypes.data, k1 - k0, added, relu)
@@ -209,33 +169,37 @@ def _convolve(x, w, b, y, top, left, turned, relu):
     if tiles == 0:
         return y
     workers = threads.get_num_threads()
-    deep, stride = (
-        min(channels, DEEP),
-        channels + LANES,
-    )  # a row of V after another would meet in a first cache
-    broad = min(max(WEIGHTS // (144 * deep) // COLUMNS, 1), -(-count // COLUMNS)) * COLUMNS
-    groups = len(range(0, max(count - LANES + 1, 1), broad))
-    if channels > deep:
-        most = MANY
-    else:
+    stride = channels + LANES  # a row of V after another would meet in a first cache
+    deep, given, broad, most = min(channels, DEEP), channels <= DEEP, COLUMNS, MANY
+    if given:
+        broad *= min(max(WEIGHTS // (144 * deep) // COLUMNS, 1), -(-count // COLUMNS))
         most = min(max(L2 // (144 * (stride + broad + LANES)) // ROWS, 1) * ROWS, TILES)
-    most = min(most, -(-tiles // workers) if groups < workers else tiles)
+    groups = -(-count // broad)
+    most = min(most, -(-tiles // workers) if given or groups < workers else tiles)
     blocks = -(-tiles // most)
-    chunks = min(workers, blocks * groups)
-    widest = max(broad, count - broad * (groups - 1))  # the last group has what is left
-    panels = -(-widest // COLUMNS)
+    items = blocks if given else blocks * groups
+    chunks = min(workers, items)
+    U = aligned(1 if given else chunks, 36, broad // COLUMNS * deep + 1, COLUMNS)
     V = aligned(chunks, 36, most, stride)
-    M = aligned(chunks, 36, most, widest)
-    U = aligned(chunks, 36, panels * deep + 1, COLUMNS)
-    copied = (
-        aligned(chunks, f * f, deep, widest + LANES) if turned or count % LANES else aligned(chunks, 1, 1, 1)
-    )
+    M = aligned(chunks, 36, most, broad)
+    helpers = max(1, min(workers, 144 * channels * broad // threads.GRAIN, -(-channels // LANES)))
+    copied = turned or count % LANES > 0
+    copies = aligned(max(chunks, helpers), f * f, LANES if copied else 0, broad + LANES)
     spare = np.zeros(2 * max(channels, count), np.float32)
     offsets = np.empty((chunks, 8, 36), np.int64)
+    tables = np.empty((helpers, 2, 36), np.int64)
     b = np.zeros(count, np.float32) if b is None else b
-    arrays = x, w.reshape(f * f, *w.shape[2:]), b, y, V, M, U, copied, offsets, spare
-    numbers = top, left, side, tiles, blocks, groups, deep, broad, turned, relu
-    run(_forward, chunks, blocks * groups, arrays, numbers)
+    w = w.reshape(f * f, *w.shape[2:])
+    arrays = x, w, b, y, V, M, U, copies, offsets, spare
+    numbers = top, left, side, tiles, deep, turned, relu, given
+    if not given:
+        run(_forward, chunks, items, arrays, (*numbers, 0, count, groups))
+        return y
+    for group in range(groups):
+        k1 = min((group + 1) * broad, count)
+        k0 = max(min(group * broad, k1 - LANES), 0)
+        run(_filters, helpers, channels, (w, U, copies, tables), (k0, k1, channels, turned))
+        run(_forward, chunks, items, arrays, (*numbers, k0, k1, 1))
     return y
 
 
@@ -277,8 +241,8 @@ def _weight_grad(chunk, first, last, width, at):
     outside_g = (zeros.ctypes.data - g.ctypes.data) // 4
     inside_x, here_x, inside_g, here_g = offsets[0], offsets[1], offsets[2], offsets[3]
     to_V, to_D, from_U, to_w = offsets[4], offsets[5], offsets[6], offsets[7]
-    _window_offsets(inside_x, 6, 6, width, channels, 0, 0, 0)
-    _window_offsets(inside_g, side, side, columns, filters, 0, 0, 0)
+    window_offsets(inside_x, 6, 6, width, channels, 0, 0, 0)
+    window_offsets(inside_g, side, side, columns, filters, 0, 0, 0)
     for e in range(36):
         to_V[e], to_D[e] = e * most * V.shape[2], e * most * D.shape[2]
         from_U[e], to_w[e] = e * U.shape[1] * U.shape[2], e * channels * filters
@@ -294,7 +258,7 @@ def _weight_grad(chunk, first, last, width, at):
             for q in range(count):
                 p = start + q
                 n, i, j = p // (down * across), p // across % down, p % across
-                base, inside = _window(
+                base, inside = window(
                     here_x,
                     inside_x,
                     6,
@@ -314,7 +278,7 @@ def _weight_grad(chunk, first, last, width, at):
                     to_V.ctypes.data,
                     c1 - c0,
                 )
-                base, inside = _window(
+                base, inside = window(
                     here_g, inside_g, side, rows, columns, filters, n, side * i, side * j, outside_g
                 )
                 table = inside_g if inside else here_g
@@ -377,10 +341,14 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, db=None):
     tasks = parts * c_blocks * k_blocks
     chunks = min(tasks, threads.get_num_threads())
     dw = np.empty((f, f, channels, filters), np.float32)
-    sums = room_for(dw, (parts, f * f, channels, filters))
-    V = aligned(chunks, 36, TILES, wide + LANES)
-    D = aligned(chunks, 36, TILES, high + LANES)
-    U = aligned(chunks, 36, wide, high)
+    V, D, U, sums = scratch(
+        x.size,
+        (chunks, 36, TILES, wide + LANES),
+        (chunks, 36, TILES, high + LANES),
+        (chunks, 36, wide, high),
+        (parts if parts > 1 else 0, f * f, channels, filters),
+    )
+    sums = sums if parts > 1 else dw.reshape(1, f * f, channels, filters)
     offsets = np.empty((chunks, 8, 36), np.int64)
     zeros = np.zeros(max(channels, filters), np.float32)
     totals = room_for(db, (parts, filters))

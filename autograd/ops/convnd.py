@@ -4,9 +4,9 @@ under differentiation, as in `conv.py`.
 
     y = conv3d(x, w)            gx = conv3d_input_grad(g, w)        gw = conv3d_weight_grad(x, g)
 
-Where `kernels.volumes` does not serve, a volume's convolution is a sum over the kernel's slices: slice a of
-the filters meets every plane of the input that lies a steps deep in a window, and that is a convolution of
-images, done by whatever is best for those.
+Where neither `kernels.volumes` nor `kernels.winograd_volumes` serves, a volume's convolution is a sum over
+the kernel's slices: slice a of the filters meets every plane of the input that lies a steps deep in a window,
+and that is a convolution of images, done by whatever is best for those.
 """
 
 import numpy as np
@@ -50,6 +50,15 @@ def _flat(kernel, stride, pads, *_):
     return kernel[0] == stride[0] == 1 and pads[0] == (0, 0)
 
 
+def _kernels(dtype, shape, depth, w_shape, options, adjoint=False):
+    """The module that convolves volumes of this shape to `depth` planes, or None for plane by plane."""
+    from ..kernels import volumes, winograd_volumes
+
+    if not volumes.suits(dtype, w_shape, *options, adjoint=adjoint):
+        return None
+    return winograd_volumes if winograd_volumes.suits(shape, depth, w_shape, *options) else volumes
+
+
 def _filters(w):
     w = np.asarray(w)
     if w.ndim != 5 or 0 in w.shape:
@@ -70,7 +79,7 @@ def conv3d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
     n_C_prev / groups, n_C) and biases b (n_C,), to (m, n_D', n_H', n_W', n_C), n' = floor((n + 2p - d(f-1) -
     1) / s) + 1. Options and errors are those of `conv2d` with one number more. Source: COURSE.md
     C4W4-conv3d."""
-    from ..kernels import threads, volumes
+    from ..kernels import threads
 
     x, w = batch(np.asarray(x), 3), _filters(w)
     size, kernel = x.shape[1:4], w.shape[:3]
@@ -78,9 +87,9 @@ def conv3d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
     _check_channels(x.shape[4], w.shape[3], w.shape[4], options[3])
     _biases(b, w.shape[4])
     dtype, work = float_type(x, w, b)
-    if volumes.suits(work, w.shape, *options):
+    if kernels := _kernels(work, x.shape, out[0], w.shape, options):
         b = None if b is None else threads.ready(b, work)
-        y = volumes.forward(threads.ready(x, work), threads.ready(w, work), b, out, *options)
+        y = kernels.forward(threads.ready(x, work), threads.ready(w, work), b, out, *options)
         return y.astype(dtype, copy=False), size, kernel
     plane, slices = _slices(size[0], kernel[0], out[0], *options)
     if _flat(kernel, *options):
@@ -119,7 +128,7 @@ def conv3d_input_grad(g, w, size, stride=1, padding=0, dilation=1, groups=1, b=N
     """The cotangent of `conv3d`'s x, (m, *size, n_C_prev), from that of its output, g (m, n_D', n_H', n_W',
     n_C), plus b (n_C_prev,) everywhere: transposed convolution. Raises ValueError where g is not of the size
     that `size` gives."""
-    from ..kernels import threads, volumes
+    from ..kernels import threads
 
     g, w = batch(np.asarray(g), 3, "g"), _filters(w)
     size, kernel = several(size, 3, "size", 1), w.shape[:3]
@@ -129,9 +138,9 @@ def conv3d_input_grad(g, w, size, stride=1, padding=0, dilation=1, groups=1, b=N
     _check_cotangent(g, out, w.shape[4])
     _biases(b, channels)
     dtype, work = float_type(g, w, b)
-    if volumes.suits(work, w.shape, *options, adjoint=True):
+    if kernels := _kernels(work, g.shape, size[0], w.shape, options, adjoint=True):
         b = None if b is None else threads.ready(b, work)
-        dx = volumes.input_grad(threads.ready(g, work), threads.ready(w, work), size, *options, b)
+        dx = kernels.input_grad(threads.ready(g, work), threads.ready(w, work), size, *options, b)
         return dx.astype(dtype, copy=False), kernel
     plane, slices = _slices(size[0], kernel[0], out[0], *options)
     if _flat(kernel, *options):
@@ -160,12 +169,22 @@ def _(u):
     return sum_(u, axis=(0, 1, 2, 3))
 
 
+@conv3d_input_grad.vjp("g", "w", "b")
+def _(u, g, w, kernel_size, needs, stride, padding, dilation, groups):
+    if type(u) is np.ndarray:  # some channels of more, where outputs were concatenated: gathered once
+        u = np.ascontiguousarray(u)
+    options = stride, padding, dilation, groups
+    dg = conv3d(u, w, None, *options) if needs[0] else None
+    dw = conv3d_weight_grad(u, g, kernel_size, *options) if needs[1] else None
+    return dg, dw, sum_(u, axis=(0, 1, 2, 3)) if needs[2] else None
+
+
 @primitive(residuals=("size",))
 def conv3d_weight_grad(x, g, kernel_size, stride=1, padding=0, dilation=1, groups=1):
     """The cotangent of `conv3d`'s w, (*kernel_size, n_C_prev / groups, n_C), from its volumes x and the
     cotangent of its output, g. Raises ValueError where g is not of the output's size, or x and g are not of
     as many volumes."""
-    from ..kernels import threads, volumes
+    from ..kernels import threads
 
     x, g = batch(np.asarray(x), 3), batch(np.asarray(g), 3, "g")
     size, kernel = x.shape[1:4], several(kernel_size, 3, "kernel_size", 1)
@@ -176,8 +195,8 @@ def conv3d_weight_grad(x, g, kernel_size, stride=1, padding=0, dilation=1, group
         raise ValueError(f"x has {x.shape[0]} volumes, g {g.shape[0]}")
     dtype, work = float_type(x, g)
     shape = (*kernel, x.shape[4] // options[3], g.shape[4])
-    if volumes.suits(work, shape, *options):
-        dw = volumes.weight_grad(threads.ready(x, work), threads.ready(g, work), kernel, *options)
+    if kernels := _kernels(work, x.shape, out[0], shape, options):
+        dw = kernels.weight_grad(threads.ready(x, work), threads.ready(g, work), kernel, *options)
         return dw.astype(dtype, copy=False), size
     plane, slices = _slices(size[0], kernel[0], out[0], *options)
     dw = np.zeros(shape, dtype)

@@ -169,11 +169,12 @@ def _(g, x, W, U, peephole, projection, lengths, reverse, gates, h, c, needs):
     alive = sequence.alive_steps(x, lengths, reverse)
     dh, dc, reached = sequence.last(g[1], h), sequence.last(g[2], c), None
     if projection is None and sequence.fast(x, U, len(gates)):
-        dz = _kernels().lstm_grad(gates, c, g[0], dh, dc, U, peephole, alive, reverse)
+        dz, g_b = _kernels().lstm_grad(gates, c, g[0], dh, dc, U, peephole, alive, reverse)
     else:
         g_y = sequence.outputs_grad(g[0], alive, reverse)
         dz, reached, dh, dc = _lstm_steps_back(gates, h, c, g_y, dh, dc, U, peephole, projection, alive)
-    g_x, g_W, g_b = sequence.of_input(dz, x, W, alive, reverse, (needs[0], needs[3], needs[5]))
+        g_b = dz.sum(axis=(0, 1)).reshape(len(U))
+    g_x, g_W, _ = sequence.of_input(dz, x, W, alive, reverse, (needs[0], needs[3], False))
     g_U = sequence.product(dz, h[:-1]) if needs[4] else None
     g_peephole = g_projection = None
     if needs[6]:
