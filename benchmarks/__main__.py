@@ -39,7 +39,12 @@ def arguments(argv=None) -> argparse.Namespace:
         "--only", action="append", metavar="WORD", help="cases whose name holds this; may be repeated"
     )
     parser.add_argument("--quick", action="store_true", help="short blocks: to see it work, not to quote")
-    parser.add_argument("--json", type=Path, metavar="F", help="write everything measured to F")
+    parser.add_argument(
+        "--json", type=Path, metavar="F", help="write everything measured to F, case after case"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="measure only what F of --json lacks, or where a side failed"
+    )
     parser.add_argument(
         "--plot", type=Path, metavar="F", help="draw the ratios into F (png, svg, pdf), one picture a group"
     )
@@ -62,13 +67,17 @@ def arguments(argv=None) -> argparse.Namespace:
         parser.error(f"--plot {options.plot}: the name ends in .png, .svg or .pdf")
     if options.plot and not importlib.util.find_spec("matplotlib"):
         parser.error('--plot draws with matplotlib: pip install "ngrad[plots]"')
+    if options.resume and not options.json:
+        parser.error("--resume goes on with a file: name it with --json F")
     if options.threads < 1:
         parser.error(f"--threads {options.threads}: at least 1")
-    if options.compare:
-        try:
-            options.compare = report.load(options.compare)
-        except (OSError, ValueError) as error:
-            parser.error(f"--compare: {error}")
+    options.before = options.json if options.resume and options.json.exists() else None
+    for name, option in (("compare", "--compare"), ("before", "--resume")):
+        if file := getattr(options, name):
+            try:
+                setattr(options, name, report.load(file))
+            except (OSError, ValueError) as error:
+                parser.error(f"{option}: {error}")
     return options
 
 
@@ -80,24 +89,33 @@ def main(argv=None) -> int:
         if PEERS[name].installed:
             peers.append(name)
         else:
-            print(f"without {PEERS[name].title}, to add it: {PEERS[name].how_to_install}", file=sys.stderr)
+            print(f"without {PEERS[name].title}, {PEERS[name].missing}", file=sys.stderr)
     where = report.machine()
     if where["load_before"] and where["load_before"] > 0.3:
         print(f"load average {where['load_before']:.1f}: what else runs here will show", file=sys.stderr)
 
-    method, rows = QUICK if options.quick else FULL, []
-    with tqdm(options.work, unit="case", leave=False) as bar:
+    method = QUICK if options.quick else FULL
+    before = options.before or {"rows": [], "gemm": None, "memory": None}
+    rows = [row for row in report.rows_of(before) if not row.failed]
+    done = {(row.group, row.case) for row in rows}
+    work = [item for item in options.work if (item[0], item[2].name) not in done]
+
+    def run_so_far():
+        return report.summary(rows, method, options.quick, options.threads, where, runner.gemm, runner.memory)
+
+    with tqdm(work, unit="case", leave=False) as bar:
         runner = Runner(method, options.threads, peers, bar.set_postfix_str)
+        runner.gemm, runner.memory = before["gemm"], before["memory"]
         for group, module, case in bar:
             bar.set_description(f"{group}: {case.name}")
             rows += runner.run(group, module, case)
+            if options.json:
+                report.save(run_so_far(), options.json)
 
-    run = report.summary(rows, method, options.quick, options.threads, where, runner.gemm, runner.memory)
+    run = run_so_far()
     print(report.heading(run), report.table(rows), *report.means(rows), sep="\n\n")
     if options.compare:
         print("", *report.compare(options.compare, run), sep="\n")
-    if options.json:
-        report.save(run, options.json)
     if options.plot:
         from .plot import pictures
 

@@ -1,11 +1,11 @@
 """The method.
 
 Each side runs in a process of its own. First both run once and their results are compared: sides that
-disagree are not timed. Then each is timed alone, and then both alternate, a block of ours, a block of theirs,
-round after round; the start of each block is dropped, for the other side's threads may still be spinning. The
-ratio (theirs / ours) is the median over the rounds, where what drifts from minute to minute drifts for both;
-its 95% interval is the one of order statistics, which assumes nothing about the distribution. A side whose
-two medians, alone and alternated, are more than 10% apart makes the row not valid.
+disagree are not timed. Then each is timed while the other rests, and then both alternate, a block of ours, a
+block of theirs, round after round; the start of each block is dropped, for the other side's threads may still
+be spinning. The ratio (theirs / ours) is the median over the rounds, where what drifts from minute to minute
+drifts for both; its 95% interval is the one of order statistics, which assumes nothing about the
+distribution. A side whose two medians, alone and alternated, are more than 10% apart makes the row not valid.
 """
 
 import json
@@ -14,8 +14,10 @@ import os
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,13 +30,16 @@ from .peers import ROOT, library
 
 APART = 0.10  # how far a side's two medians may be apart
 SLACK = 1 << 20  # bytes
+LONG = 25  # a step that takes so many times what would be dropped of a block is not dropped
+PATIENCE = 600.0  # seconds until an answer: a compiler may take minutes
 WORKER = Path(__file__).with_name("worker.py")
 
 
 @dataclass(frozen=True)
 class Method:
     """How long to look: `rounds` of two blocks of `seconds` each after `drop` seconds unmeasured, `alone`
-    blocks of each side alone, `launches` fresh processes, of which `cold` with cold caches."""
+    blocks of each side alone (as many as rounds where there is no other), `launches` fresh processes, of
+    which `cold` with cold caches."""
 
     rounds: int
     seconds: float
@@ -45,7 +50,7 @@ class Method:
 
 
 FULL = Method(rounds=9, seconds=0.5, drop=0.25, alone=6, launches=9, cold=6)
-QUICK = Method(rounds=6, seconds=0.05, drop=0.02, alone=6, launches=2, cold=1)
+QUICK = Method(rounds=6, seconds=0.05, drop=0.02, alone=2, launches=2, cold=1)
 
 
 @dataclass
@@ -113,21 +118,31 @@ class Side:
             text=True,
         )
         self.versions: dict[str, str] = {}
+        self.median = 0.0  # of its last block
 
     def ask(self, do: str, **arguments) -> dict:
-        """Sends one command and waits for its answer."""
+        """Sends one command and waits for its answer; a process that gives none for long is ended."""
         try:
             self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             raise WorkerError(f"{self.name}: the process ended with code {self.process.wait()}") from None
+        timer = threading.Timer(PATIENCE, self.process.kill)
+        timer.start()
         line = self.process.stdout.readline()
+        timer.cancel()
         if not line:
             raise WorkerError(f"{self.name}: the process ended with code {self.process.wait()}")
         answer = json.loads(line)
         if "error" in answer:
             raise WorkerError(f"{self.name}: {answer['error']}")
         return answer
+
+    def block(self, method: Method) -> float:
+        """The median time of a step, in one block."""
+        drop = 0.0 if self.median > LONG * method.drop else method.drop
+        self.median = self.ask("block", seconds=method.seconds, drop=drop)["median"]
+        return self.median
 
     def __enter__(self):
         try:
@@ -228,25 +243,31 @@ class Runner:
         rows = [
             Row(group, case.name, side, work=case.work, examples=case.examples) for side in sides or [None]
         ]
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
             self.progress("ours")
             try:
-                expected, alone, versions, traffic = self._alone("ours", where, folder)
-                peak = peak_memory("ours", self.threads, **where) if case.memory else None
                 exact = self._exact((sides or ["ours"])[0], where, folder) if case.exact else None
                 if case.work or case.exact:
                     self._measure_machine()
+                ours = running.enter_context(Side("ours", self.threads))
+                expected, made = self._start(ours, case, where, folder)
+                if made["compiled"]:  # which took memory: another process finds it in the cache
+                    running.close()
+                    ours = running.enter_context(Side("ours", self.threads))
+                    expected, made = self._start(ours, case, where, folder)
+                alone = self._blocks(ours, self.method.alone if sides else self.method.rounds)
             except WorkerError as failure:
                 return [_failed(row, failure) for row in rows]
             for row in rows:
                 row.ours = row.ours_alone = statistics.median(alone)
-                row.ours_interval, row.ours_peak, row.versions = interval(alone), peak, dict(versions)
+                row.ours_interval, row.versions = interval(alone), dict(ours.versions)
                 row.ours_error = None if exact is None else error(expected, exact)
-                row.traffic = traffic
+                row.traffic, row.ours_peak = made["bytes"], made["peak"]
                 if row.side is not None:
                     self.progress(row.side)
                     try:
-                        self._compare(row, case, row.side, where, expected, exact, folder)
+                        with Side(row.side, self.threads) as theirs:
+                            self._compare(row, case, ours, theirs, where, expected, exact, folder)
                     except (WorkerError, Disagreement) as failure:
                         _failed(row, failure)
                 if case.work:
@@ -257,37 +278,32 @@ class Runner:
         judge_slower_layouts(rows)
         return rows
 
-    def _compare(self, row, case, side, where, expected, exact, folder):
-        found, alone, versions, _ = self._alone(
-            side, where, folder, lambda found: check(expected, found, side, case)
-        )
-        row.versions |= versions
+    def _compare(self, row, case, ours, theirs, where, expected, exact, folder):
+        row.versions |= theirs.versions
+        found, made = self._start(theirs, case, where, folder)
+        row.theirs_peak = made["peak"]
+        check(expected, found, theirs.name, case)
         row.theirs_error = None if exact is None else error(found, exact)
-        row.theirs_alone = statistics.median(alone)
-        a, b = self._alternate(side, where)
+        row.theirs_alone = statistics.median(self._blocks(theirs, self.method.alone))
+        rounds = [(ours.block(self.method), theirs.block(self.method)) for _ in range(self.method.rounds)]
+        a, b = zip(*rounds, strict=True)
         row.ours, row.theirs = statistics.median(a), statistics.median(b)
-        ratios = [y / x for x, y in zip(a, b, strict=True)]
+        ratios = [y / x for x, y in rounds]
         row.ratio, row.interval, row.ours_interval = statistics.median(ratios), interval(ratios), interval(a)
-        if case.memory:
-            row.theirs_peak = peak_memory(side, self.threads, **where)
         check_alone(row)
-        judge(row, case.targets.get(peer_of(side)))
+        judge(row, case.targets.get(peer_of(theirs.name)))
 
-    def _block(self, side):
-        return side.ask("block", seconds=self.method.seconds, drop=self.method.drop)["median"]
+    def _blocks(self, side, times):
+        return [side.block(self.method) for _ in range(times)]
 
-    def _alone(self, name, where, folder, check=lambda results: None):
-        """A side's results, which are checked first, its block medians alone, its versions, and the bytes of
-        its inputs and results."""
+    def _start(self, side, case, where, folder):
+        """A side's results, and what the worker's `begin` answers, with the bytes of the results added."""
         file = str(Path(folder, "results.npz"))
-        with Side(name, self.threads) as side:
-            traffic = side.ask("build", side=name, size="full", **where)["bytes"]
-            side.ask("check", file=file)
-            with np.load(file) as results:
-                found = dict(results)
-            check(found)
-            traffic += sum(a.nbytes for a in found.values())
-            return found, [self._block(side) for _ in range(self.method.alone)], side.versions, traffic
+        made = side.ask("begin", side=side.name, file=file, memory=case.memory, **where)
+        with np.load(file) as results:
+            found = dict(results)
+        made["bytes"] += sum(a.nbytes for a in found.values())
+        return found, made
 
     def _exact(self, name, where, folder):
         """A side's results from float64."""
@@ -310,15 +326,6 @@ class Runner:
                     rates = [side.ask(do, **look)["rate"] for do in ("sgemm", "copy")]
                     found.append([{"rate": rate, "by": title} for rate in rates])
             self.gemm, self.memory = (max(best, key=lambda one: one["rate"]) for best in zip(*found))
-
-    def _alternate(self, name, where):
-        """The block medians of both sides, a round each."""
-        with Side("ours", self.threads) as ours, Side(name, self.threads) as theirs:
-            for side in (ours, theirs):
-                side.ask("build", side=side.name, size="full", **where)
-                self._block(side)
-            rounds = [(self._block(ours), self._block(theirs)) for _ in range(self.method.rounds)]
-        return zip(*rounds, strict=True)
 
     # ---- a number that a fresh process prints
 
@@ -369,13 +376,6 @@ def _failed(row, failure):
     row.verdict = "disagree" if isinstance(failure, Disagreement) else "failed"
     row.notes.append(str(failure))
     return row
-
-
-def peak_memory(side: str, threads: int, module: str, case: str) -> int | None:
-    """The peak of one side of a case, in bytes, in a process of its own: over the level after import, with
-    warm caches. None where the system does not tell."""
-    with Side(side, threads) as process:
-        return process.ask("memory", side=side, module=module, case=case)["peak"]
 
 
 def launch(case: Launch, side: str, threads: int, cache: str) -> dict:

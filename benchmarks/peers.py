@@ -3,7 +3,7 @@
 HIPS/autograd has our import name and can never share our environment; JAX and MyGrad get one of their own
 too, as a user would have it. They are made on request, under .venv-peers:
 
-    python -m benchmarks.peers jax mygrad hips
+    python -m benchmarks.peers jax tinygrad mygrad hips
 """
 
 import importlib.util
@@ -45,20 +45,22 @@ class Peer:
         return self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     @property
-    def installed(self) -> bool:
-        """Whether it can be measured here."""
-        if self.compilers and not any(map(shutil.which, self.compilers)):
-            return False
+    def missing(self) -> str:
+        """What it lacks here and how to get that, "" where it can be measured."""
+        lacks = []
         if self.apart:
-            return (self.folder / "installed").is_file()
-        return all(importlib.util.find_spec(module) for module in self.modules)
+            if not (self.folder / "installed").is_file():
+                lacks.append(f"not installed: python -m benchmarks.peers {self.name}")
+        elif not all(importlib.util.find_spec(module) for module in self.modules):
+            lacks.append(f"not installed: pip install {self.requirement}")
+        if self.compilers and not any(map(shutil.which, self.compilers)):
+            lacks.append(f"no compiler: it calls one of {', '.join(self.compilers)}")
+        return "; ".join(lacks)
 
     @property
-    def how_to_install(self) -> str:
-        """The command that installs it."""
-        apart = f"python -m benchmarks.peers {self.name}"
-        command = apart if self.apart else f"pip install {self.requirement}"
-        return f"{command}, and one of {', '.join(self.compilers)}" if self.compilers else command
+    def installed(self) -> bool:
+        """Whether it can be measured here."""
+        return not self.missing
 
 
 OURS = Peer("ours", "ngrad", ("autograd", "nn", "optim"), "ngrad")
@@ -75,6 +77,7 @@ PEERS = {
             usual=False,  # each network takes it a minute
         ),
         Peer("jax", "JAX jit", ("jax",), "jax==0.10.2", apart=True),
+        Peer("tinygrad", "tinygrad", ("tinygrad",), "tinygrad==0.14.0", apart=True, compilers=("clang",)),
         Peer("mygrad", "MyGrad", ("mygrad",), "mygrad==2.5.0", apart=True),
         Peer("hips", "HIPS/autograd", ("autograd",), "autograd==1.9.1", apart=True),
         Peer("numpy", "NumPy", ("numpy",), "numpy"),
@@ -94,7 +97,7 @@ def install(peer: Peer) -> None:
     (FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
     subprocess.run([sys.executable, "-m", "venv", "--clear", peer.folder], check=True)
     pip = [peer.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, peer.requirement], check=True)
+    subprocess.run([*pip, peer.requirement, "numpy"], check=True)
     (peer.folder / "installed").write_text(peer.requirement + "\n", encoding="utf-8")
 
 

@@ -236,8 +236,15 @@ def _beyond(a, b):
 
 
 def save(run: dict, path: Path) -> None:
-    """Writes a run as JSON."""
-    path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+    """Writes a run as JSON, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def rows_of(run: dict) -> list[Row]:
+    """The rows of a run that was read back."""
+    return [Row(**row) for row in run["rows"]]
 
 
 def load(path: Path) -> dict:

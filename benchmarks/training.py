@@ -35,20 +35,24 @@ def network(
     target: float | None = 0.9,
     tolerance: float = 5e-3,
     inference: bool = True,
+    call: Callable | None = None,
+    elsewhere: Callable[[bool], Mapping] | None = None,
 ) -> list[Case]:
     """The cases of one network: a training step, and an inference.
 
     `entry` is its name in `nn.models`; `data(rng, **size)` makes "inputs", "targets" and "options", where "m"
     of a size is the number of `examples`. `cost(functional, outputs, *targets)` is the loss in the words that
-    `nn.functional` and `torch.nn.functional` share; `outputs` is the list of the network's."""
+    `nn.functional` and `torch.nn.functional` share; `outputs` is the list of the network's, or of what
+    `call(functional, model, *inputs)` gives. `elsewhere(train)` are the builders of other peers."""
 
     def case(what, train):
-        build = {"ours": partial(_ours, entry, cost, train)}
+        build = {"ours": partial(_ours, entry, cost, call, train)}
         build |= {
-            f"torch:{layout}" if layout else "torch": partial(_torch, entry, cost, train, layout, False)
+            f"torch:{layout}" if layout else "torch": partial(_torch, entry, cost, call, train, layout, False)
             for layout in layouts
         }
-        build["compile"] = partial(_torch, entry, cost, train, layouts[-1], True)
+        build["compile"] = partial(_torch, entry, cost, call, train, layouts[-1], True)
+        build |= elsewhere(train) if elsewhere else {}
         return Case(
             f"{title}, {what}, {full['m']} {examples}",
             data,
@@ -84,7 +88,7 @@ def row_of(entry: str):
     return next(row for row in all_rows() if row.name == entry)
 
 
-def _built(entry, options):
+def built(entry, options):
     """Our network, with the same random weights each time."""
     import autograd
     from nn import models
@@ -93,12 +97,12 @@ def _built(entry, options):
     return still(models.find(entry).build(**options))
 
 
-def _ours(entry, cost, train, inputs):
+def _ours(entry, cost, call, train, inputs):
     import autograd
     import nn
     import optim
 
-    model = _built(entry, inputs["options"]).train(train)
+    model = built(entry, inputs["options"]).train(train)
     parameters = dict(model.named_parameters())
 
     def tensor(a):
@@ -110,45 +114,56 @@ def _ours(entry, cost, train, inputs):
     args, targets = ([tensor(a) for a in inputs[key]] for key in ("inputs", "targets"))
     cost = partial(cost, nn.functional)
     adam = optim.Adam(list(parameters.values()), lr=RATE)
-    return _steps(model, parameters, args, targets, cost, adam, train, autograd.no_grad, array)
+    run = partial(call, nn.functional, model) if call else model
+    return steps(run, parameters, args, targets, cost, adam, train, autograd.no_grad, array)
 
 
-def _torch(entry, cost, train, layout, compiled, inputs):
+def twin_of(entry, options, layout):
+    """PyTorch's network with the weights of ours, in one of its layouts."""
     import torch
     from safetensors.torch import load_file
 
     import nn
 
-    last = layout == "channels_last"
-    model = still(row_of(entry).twin(torch, **inputs["options"])).train(train)
+    model = still(row_of(entry).twin(torch, **options))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "weights.safetensors")
-        nn.save_weights(_built(entry, inputs["options"]), file, layout="torch")
+        nn.save_weights(built(entry, options), file, layout="torch")
         model.load_state_dict(load_file(file))
-    if last:
-        model = model.to(memory_format=torch.channels_last)
-    parameters = dict(model.named_parameters())
+    return model.to(memory_format=torch.channels_last) if layout == "channels_last" else model
 
-    def tensor(a):
-        if not isinstance(a, np.ndarray):
-            return a
-        t = torch.from_numpy(a)
-        if a.dtype.kind in "iu":
-            return t.long()
-        if a.ndim < 3 or not layout:
-            return t
-        form = torch.channels_last if last and a.ndim == 4 else torch.contiguous_format
-        return t.movedim(-1, 1).contiguous(memory_format=form)
+
+def as_torch(a, layout):
+    """An input for PyTorch in one of its layouts."""
+    import torch
+
+    if not isinstance(a, np.ndarray):
+        return a
+    t = torch.from_numpy(a)
+    if a.dtype.kind in "iu":
+        return t.long()
+    if a.ndim < 3 or not layout:
+        return t
+    last = layout == "channels_last" and a.ndim == 4
+    return t.movedim(-1, 1).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def _torch(entry, cost, call, train, layout, compiled, inputs):
+    import torch
+
+    model = twin_of(entry, inputs["options"], layout).train(train)
+    parameters = dict(model.named_parameters())
 
     def array(p, t):
         a = t.detach().numpy()
         return np.ascontiguousarray(np.moveaxis(a, 1, -1)) if p is None and layout and a.ndim > 2 else a
 
-    args, targets = ([tensor(a) for a in inputs[key]] for key in ("inputs", "targets"))
+    args, targets = ([as_torch(a, layout) for a in inputs[key]] for key in ("inputs", "targets"))
     cost = partial(cost, torch.nn.functional)
     adam = torch.optim.Adam(list(parameters.values()), lr=RATE)
-    run = torch.compile(model) if compiled else model
-    return _steps(run, parameters, args, targets, cost, adam, train, torch.no_grad, array)
+    run = partial(call, torch.nn.functional, model) if call else model
+    run = torch.compile(run) if compiled else run
+    return steps(run, parameters, args, targets, cost, adam, train, torch.no_grad, array)
 
 
 def flat(outputs) -> list:
@@ -158,7 +173,10 @@ def flat(outputs) -> list:
     return [outputs]
 
 
-def _steps(model, parameters, args, targets, cost, optimizer, train, no_grad, array):
+def steps(model, parameters, args, targets, cost, optimizer, train, no_grad, array):
+    """The step of a training, or of an inference, and what gives its results: `cost(outputs, *targets)` of
+    what `model(*args)` gives; `array(p, a)` is the gradient of parameter p as we lay it out, with None for p
+    an output."""
     last = {}
 
     def step():
@@ -176,13 +194,13 @@ def _steps(model, parameters, args, targets, cost, optimizer, train, no_grad, ar
     def result():
         if not train:
             return {f"output {k}": array(None, y) for k, y in enumerate(last["outputs"])}
-        first, *_, last_one = (name for name, p in parameters.items() if p.grad is not None)
-        deepest, nearest = (array(parameters[name], parameters[name].grad) for name in (first, last_one))
+        names = [name for name, p in parameters.items() if p.grad is not None]
+        deepest, nearest = (array(parameters[name], parameters[name].grad) for name in (names[0], names[-1]))
         return {
             "loss": array(None, last["loss"]),
             # The norm: a value that rounding moves across the kink of a ReLU changes some of its elements.
-            f"norm of the gradient of {first}": np.asarray(np.linalg.norm(deepest)),
-            f"gradient of {last_one}": nearest,
+            f"norm of the gradient of {names[0]}": np.asarray(np.linalg.norm(deepest)),
+            f"gradient of {names[-1]}": nearest,
         }
 
     return step if train else inference, result

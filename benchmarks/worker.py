@@ -73,7 +73,7 @@ def block(step, seconds: float, drop: float) -> dict:
     number."""
     clock = time.perf_counter
     start, steps = clock(), 0
-    while not steps or clock() - start < drop:
+    while clock() - start < drop:
         step()
         steps += 1
     together = max(1, int(SAMPLE * steps / (clock() - start)))
@@ -116,22 +116,59 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def memory(module: str, case: str, side: str) -> dict:
-    """The peak while the full case runs three steps, its inputs included, over the level once the library is
-    there.
+def load_numba(compiled: list) -> None:
+    """Lets ngrad load Numba and its compiler, which it puts off until an array is large enough for a kernel;
+    what is compiled from then on is appended to `compiled`."""
+    import numpy as np
+    from numba.core import event
 
-    The tiny case runs first: libraries load parts of themselves in the first step, and that is import too.
-    """
-    step = build(module, case, side, "tiny")[0]
+    import autograd
+
+    class Listener(event.Listener):
+        def on_start(self, event):
+            compiled.append(event)
+
+        def on_end(self, event):
+            pass
+
+    np.exp(autograd.Tensor(np.zeros(1 << 20, np.float32)))
+    event.register("numba:compile", Listener())
+
+
+def begin(module: str, case: str, side: str, file: str, memory: bool) -> tuple:
+    """Builds the full case, runs its first step, and writes its results to `file`: `(step, result)`, and an
+    answer: the `bytes` of its inputs, and where `memory` asks for it the `peak` while three steps run, inputs
+    included, over the level once the library is there, with whether that `compiled` kernels, which takes
+    memory of its own.
+
+    Before that level the tiny case runs, and what a library imports late is imported: PyTorch loads parts of
+    itself in its first step, ngrad Numba, and that is import too."""
+    answer, compiled = {}, []
+    if memory:
+        if side == "ours":
+            load_numba(compiled)
+        build(module, case, side, "tiny")[0]()
+        forget_peak()
+        level = peak_bytes()
+    step, result, answer["bytes"] = build(module, case, side, "full")
+    if memory:
+        forget_peak()  # what the building took for a moment
     step()
-    del step
-    forget_peak()
-    level = peak_bytes()
-    step = build(module, case, side, "full")[0]
-    forget_peak()  # what the building took for a moment
-    for _ in range(3):
-        step()
-    return {"peak": None if level is None else peak_bytes() - level}
+    peak = peak_bytes()
+    write(result, file)
+    if memory and peak is not None:
+        forget_peak()  # what the writing took
+        for _ in range(2):
+            step()
+        answer["peak"] = max(peak, peak_bytes()) - level
+    return step, result, {"peak": None, "compiled": bool(compiled), **answer}
+
+
+def write(result, file: str) -> None:
+    """The arrays that the last step made, into an .npz."""
+    import numpy as np
+
+    np.savez(file, **result())
 
 
 def sgemm(seconds: float, drop: float) -> dict:
@@ -170,20 +207,18 @@ def serve(commands, answers) -> None:
             elif do == "build":
                 step, result, size = build(**command)
                 answer = {"bytes": size}
+            elif do == "begin":
+                step, result, answer = begin(**command)
             elif do == "check":
-                import numpy as np
-
                 step()
-                np.savez(command["file"], **result())
+                write(result, command["file"])
                 answer = {}
             elif do == "block":
                 answer = block(step, **command)
             elif do == "sgemm":
                 answer = sgemm(**command)
-            elif do == "copy":
-                answer = copy(**command)
             else:
-                answer = memory(**command)
+                answer = copy(**command)
         except Exception as error:
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}

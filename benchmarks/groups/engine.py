@@ -169,8 +169,8 @@ def modules_step(lib, optim, model, loss_of, x, labels, record):
 class Adam:
     """Adam on arrays, for the libraries that bring no optimizer."""
 
-    def __init__(self, arrays):
-        self.arrays, self.t = arrays, 0
+    def __init__(self, arrays, rate=LR):
+        self.arrays, self.rate, self.t = arrays, rate, 0
         self.moments = [(np.zeros_like(a), np.zeros_like(a)) for a in arrays]
 
     def step(self, gradients):
@@ -180,7 +180,7 @@ class Adam:
             m += (1 - BETA1) * g
             v *= BETA2
             v += (1 - BETA2) * g * g
-            w -= LR / (1 - BETA1**self.t) * m / (np.sqrt(v) / (1 - BETA2**self.t) ** 0.5 + EPS)
+            w -= self.rate / (1 - BETA1**self.t) * m / (np.sqrt(v) / (1 - BETA2**self.t) ** 0.5 + EPS)
 
 
 def mlp_mygrad(inputs):

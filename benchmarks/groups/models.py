@@ -4,9 +4,13 @@ time, throughput and peak memory, beside the same network with the same weights 
 A network is added with one call of `network`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
+from benchmarks import style
 from benchmarks.case import Case
+from benchmarks.elsewhere import logistic, mlp_tinygrad
 from benchmarks.groups.engine import mlp_data, mlp_hips, mlp_jax, mlp_mygrad, mlp_ours, mlp_torch
 from benchmarks.training import network
 
@@ -64,11 +68,12 @@ CLASSIFIERS = [
         },  # as large as its kernels need
         cats,
         layouts=("",),
+        elsewhere=logistic,
     ),
     *classifier("LeNet-5", "lenet", 64, 28, c=1, tiny_n=28, options={"num_classes": 10}),
     *classifier("AlexNet", "alexnet", 16, 224, tiny_n=99, tiny={"width": 4, "hidden": 16}),
     *classifier("VGG-16, 64x64", "vgg16", 16, 64, options={"num_classes": 200, "places": 2}, tiny=VGG),
-    *classifier("VGG-16, 224x224", "vgg16", 4, 224, tiny=VGG),
+    *classifier("VGG-16, 224x224", "vgg16", 2, 224, tiny=VGG),
     *classifier("ResNet-18", "resnet18", 8, 224, tiny_n=64, tiny={"width": 8}),
     *classifier("ResNet-50", "resnet50", 8, 224, tiny_n=64, tiny={"width": 8}),
     *classifier("GoogLeNet", "googlenet", 8, 224, tiny_n=28, tiny={"small": True, "width": 1 / 16}),
@@ -82,13 +87,30 @@ CLASSIFIERS = [
 MLP = Case(
     "MLP 784-128-10, step, 64 images",
     mlp_data,
-    {"ours": mlp_ours, "torch": mlp_torch, "jax": mlp_jax, "mygrad": mlp_mygrad, "hips": mlp_hips},
+    {
+        "ours": mlp_ours,
+        "torch": mlp_torch,
+        "jax": mlp_jax,
+        "tinygrad": mlp_tinygrad,
+        "mygrad": mlp_mygrad,
+        "hips": mlp_hips,
+    },
     {"m": 64, "widths": (784, 128, 10), "record": True},
     {"m": 3, "widths": (5, 4, 3), "record": True},
     {"torch": 0.9},
     memory=True,
     examples=(64, "images"),
 )
+MLPS = [
+    MLP,
+    replace(
+        MLP,
+        name="MLP 784-128-10 and its loss, inference, 64 images",
+        full={**MLP.full, "record": False},
+        tiny={**MLP.tiny, "record": False},
+        targets={},
+    ),
+]
 
 
 # ---- images in, something else out
@@ -143,6 +165,7 @@ PIXELS = [
         {"m": 6, "n": 96, "options": {"embedding": 8, "width": 0.1}},
         triplets,
     ),
+    *style.CASES,
 ]
 
 
@@ -174,6 +197,24 @@ def translations(rng, m, T, V, options):
 
 def near_words(rng, m, V, options):
     return {"inputs": [rng.integers(0, V, m)], "targets": [rng.integers(0, V, m)], "options": options}
+
+
+def near_and_drawn(rng, m, k, V, options):
+    """Words c, and of each a word t that stood near it with k that were drawn."""
+    made = near_words(rng, m, V, options)
+    return {**made, "inputs": [*made["inputs"], rng.integers(0, V, (m, 1 + k))], "targets": []}
+
+
+def scores(functional, model, words, candidates):
+    """theta_t . e_c of every candidate t."""
+    thetas = functional.embedding(candidates, model.output.weight)  # (m, 1 + k, features)
+    return (thetas * model.embedding(words)[:, None]).sum(-1)
+
+
+def negatives(functional, outputs):
+    """Mikolov et al. 2013: the first candidate of each word is the true one."""
+    z = outputs[0]
+    return (functional.softplus(-z[:, 0]) + functional.softplus(z[:, 1:]).sum(-1)).mean()
 
 
 def counts(rng, m, V, options):
@@ -210,8 +251,8 @@ def clips(rng, m, T, n, options):
     return {"inputs": [rng.standard_normal((m, T, n), np.float32)], "targets": [ended], "options": options}
 
 
-def sequences(title, entry, data, full, tiny, cost=one_by_one, examples="sequences"):
-    return network(title, entry, data, full, tiny, cost, layouts=("",), examples=examples)
+def sequences(title, entry, data, full, tiny, cost=one_by_one, examples="sequences", call=None):
+    return network(title, entry, data, full, tiny, cost, layouts=("",), examples=examples, call=call)
 
 
 def text(title, entry, m, T, V, tiny, data=words, cost=one_by_one, options=None):
@@ -229,6 +270,15 @@ TINY = {"vocabulary": 7, "d_model": 12, "heads": 2, "layers": 2, "feed_forward":
 SEQUENCES = [
     *text("character RNN", "char_rnn", 32, 20, 27, {"vocabulary": 7, "hidden": 12}),
     *text("character GRU", "char_gru", 32, 64, 60, {"vocabulary": 7, "hidden": 12, "features": 5}),
+    *text(
+        "character LSTM",
+        "char_gru",
+        32,
+        64,
+        60,
+        {"vocabulary": 7, "hidden": 12, "features": 5, "cell": "lstm"},
+        options={"cell": "lstm"},
+    ),
     *text("word LSTM", "word_lstm", 20, 35, 10_000, {"vocabulary": 7, "hidden": 12, "features": 8}),
     *text(
         "bidirectional tagger",
@@ -248,6 +298,16 @@ SEQUENCES = [
         {"m": 3, "V": 7, "options": {"vocabulary": 7, "features": 8}},
         classes,
         examples="pairs",
+    ),
+    *sequences(
+        "skip-gram, 5 negative samples",
+        "skip_gram",
+        near_and_drawn,
+        {"m": 512, "k": 5, "V": 10_000, "options": {}},
+        {"m": 3, "k": 2, "V": 7, "options": {"vocabulary": 7, "features": 8}},
+        negatives,
+        examples="pairs",
+        call=scores,
     ),
     *sequences(
         "GloVe",
@@ -287,4 +347,4 @@ SEQUENCES = [
     *text("Transformer base", "transformer_base", 8, 32, 37_000, TINY, translations),
 ]
 
-CASES = [MLP, *CLASSIFIERS, *PIXELS, *SEQUENCES]
+CASES = [*MLPS, *CLASSIFIERS, *PIXELS, *SEQUENCES]

@@ -1,7 +1,8 @@
 """What a user meets before anything else: the size of what pip installs, the time of the import, and of a
-process from its start to the end of its first step."""
+process from its start to the end of its first step, and the memory of such a process, libraries included."""
 
 import tomllib
+from functools import partial
 
 from benchmarks.case import Launch
 from benchmarks.peers import ROOT
@@ -67,10 +68,11 @@ loss.backward()
 optimizer.step()
 seconds = time.time() - float(sys.argv[1])
 gradients = [float(np.abs(p.grad.numpy()).sum()) for p in model.parameters()]
-print(json.dumps({{"value": seconds, "result": {{"loss": loss.item(), "gradients": gradients}}}}))
+print(json.dumps({{"value": {value}, "result": {{"loss": loss.item(), "gradients": gradients}}}}))
 """
 
-OURS = LENET.format(
+OURS = partial(
+    LENET.format,
     imports="import autograd, nn, nn.models, optim",
     step="""
 model = nn.models.LeNet5()
@@ -82,7 +84,8 @@ loss = nn.CrossEntropyLoss()(model(autograd.Tensor(images)), labels)
 """,
 )
 
-TORCH = LENET.format(
+TORCH = partial(
+    LENET.format,
     imports="import os, torch\ntorch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))",
     step="""
 from torch.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU
@@ -99,6 +102,10 @@ loss = torch.nn.functional.cross_entropy(model(images), torch.from_numpy(labels)
 """,
 )
 
+TIME = {"ours": OURS(value="seconds"), "torch": TORCH(value="seconds")}
+PEAK = "round(__import__('resource').getrusage(0).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10))"
+MEMORY = {"ours": OURS(value=PEAK), "torch": TORCH(value=PEAK)}
+
 CASES = [
     Launch(
         "installed, with all it needs",
@@ -114,15 +121,16 @@ CASES = [
     Launch("Numba's modules after the import", {"ours": NUMBA}, unit="modules", most=0),
     Launch(
         "LeNet, start to first step, warm caches",
-        {"ours": OURS, "torch": TORCH},
+        TIME,
         most=1.5,
         tolerance=1e-3,
     ),
     Launch(
         "LeNet, start to first step, cold caches",
-        {"ours": OURS, "torch": TORCH},
+        TIME,
         most=20,
         cold=True,
         tolerance=1e-3,
     ),
+    Launch("LeNet, memory of the process at its peak", MEMORY, unit="MB", tolerance=1e-3),
 ]

@@ -14,7 +14,6 @@ from benchmarks.measure import (
     check_alone,
     interval,
     judge,
-    peak_memory,
 )
 
 pytestmark = pytest.mark.slow  # each starts processes of its own
@@ -151,8 +150,9 @@ def test_more_memory_is_what_two_runs_may_not_differ_in():
 
 
 def test_peak_memory_counts_what_the_case_holds_at_once():
-    peak = peak_memory("ours", 1, module=STAND_INS, case="memory")
-    assert 60 * 2**20 < peak < 80 * 2**20
+    row = rows_of("memory", peers=())[None]
+    assert 60 * 2**20 < row.ours_peak < 80 * 2**20
+    assert rows_of("layouts", peers=())[None].ours_peak is None
 
 
 def test_a_worker_goes_on_after_an_error():

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import peers
+from benchmarks import markdown, peers
 from benchmarks.case import cases_of, group_names
 from benchmarks.measure import QUICK, Row
 from benchmarks.report import amount, cells, compare, heading, load, machine, means, save, summary, table
@@ -153,6 +153,7 @@ def test_json_round_trip(tmp_path):
         (["startup", "--only", "conv"], "--only conv: no case of startup has that in its name"),
         (["--peers", "torch,theano"], "no peer theano; there are torch, compile, jax"),
         (["--threads", "0"], "--threads 0: at least 1"),
+        (["--resume"], "--resume goes on with a file: name it with --json F"),
         (["--plot", "ratios.txt"], "--plot ratios.txt: the name ends in .png, .svg or .pdf"),
         (["--compare", "/nowhere.json"], "--compare: "),
     ],
@@ -180,9 +181,76 @@ def test_command_runs_with_missing_peers_and_says_how_to_get_them(tmp_path, monk
     plot = ["--plot", str(tmp_path / "run.png")]
     assert command.main(["engine", "--quick", "--peers", "mygrad,hips", "--json", str(file), *plot]) == 0
     said = capsys.readouterr()
-    assert "without HIPS/autograd, to add it: python -m benchmarks.peers hips" in said.err
+    assert "without HIPS/autograd, not installed: python -m benchmarks.peers hips" in said.err
     assert said.out.startswith("QUICK run")
     assert said.out.endswith("nothing, for no row has a ratio\n")
     assert len(load(file)["rows"]) == 1
     assert command.main(["engine", "--quick", "--peers", "", "--compare", str(file)]) == 0
     assert "1 rows compared" in capsys.readouterr().out
+
+
+def test_a_run_that_stopped_goes_on(tmp_path, monkeypatch):
+    class Stops:
+        gemm = memory = None
+        seen = []
+
+        def __init__(self, *arguments):
+            pass
+
+        def run(self, group, module, case):
+            if case.name == "dies" and self.seen.count("dies") == 0:
+                self.seen.append("dies")
+                raise KeyboardInterrupt
+            self.seen.append(case.name)
+            return [Row(group, case.name, None, ours=1e-3, verdict="failed" if case.name == "raises" else "")]
+
+    monkeypatch.setattr(command, "module_of", lambda group: STAND_INS)
+    monkeypatch.setattr(command, "Runner", Stops)
+    file = tmp_path / "run.json"
+    told = ["engine", "--peers", "", "--json", str(file)]
+    told += [word for name in ("layouts", "dies", "raises") for word in ("--only", name)]
+    with pytest.raises(KeyboardInterrupt):
+        command.main(told)
+    assert [row["case"] for row in load(file)["rows"]] == ["layouts"]
+    assert command.main([*told, "--resume"]) == 1
+    assert Stops.seen == ["layouts", "dies", "dies", "raises"]
+    assert command.main([*told, "--resume"]) == 1
+    assert Stops.seen[4:] == ["raises"]  # what failed is tried again, once
+
+
+def test_what_a_peer_lacks_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(peers, "FOLDER", tmp_path)
+    monkeypatch.setattr(peers.shutil, "which", lambda name: None)
+    assert peers.PEERS["hips"].missing == "not installed: python -m benchmarks.peers hips"
+    assert peers.PEERS["tinygrad"].missing.endswith("; no compiler: it calls one of clang")
+    assert peers.PEERS["numpy"].missing == ""
+
+
+def test_the_tables_of_the_readme(tmp_path, capsys):
+    mb = 2**20
+    peaks = {"ours_peak": 3 * mb, "theirs_peak": 4 * mb}
+    rows = [
+        Row("models", "LeNet-5, step, 64 images", "torch:contiguous", ours=1e-3, theirs=3e-3, ratio=3.0),
+        Row(
+            *("models", "LeNet-5, step, 64 images", "torch:channels_last"),
+            **{"ours": 1e-3, "theirs": 2e-3, "ratio": 2.0, "interval": (1.9, 2.1), **peaks},
+        ),
+        Row("models", "U-Net, 96x96, step, 4 images", "torch", verdict="failed"),
+        Row("models", "LeNet-5, inference, 64 images", "torch", ours=1e-3, theirs=8e-3, ratio=8.0),
+        Row("models", "LeNet-5, step, 64 images", "jax", ours=1e-3, theirs=9e-3, ratio=9.0),
+    ]
+    file, readme = tmp_path / "run.json", tmp_path / "README.md"
+    save(run(*rows), file)
+    readme.write_text(f"before\n{markdown.START}\nold\n{markdown.END}\nafter\n")
+    assert markdown.main([str(file), str(readme)]) == 0
+    lines = readme.read_text().splitlines()
+    assert "old" not in lines and (lines[0], lines[-1]) == ("before", "after")
+    assert lines[3] == "Training steps: geometric mean 2.00 of 1 rows; the least 2.00."
+    assert lines[7] == "| LeNet-5 | 64 images | 1.00 ms | 2.00 ms | 2.00 (1.90 .. 2.10) | 3 / 4 MB |"
+    assert lines[8] == "| U-Net, 96x96 | 4 images | - | - | failed | - |"
+    assert "| LeNet-5 | 64 images | 1.00 ms | 8.00 ms | 8.00 | - |" in lines
+    assert markdown.main([str(file)]) == 0
+    assert capsys.readouterr().out.splitlines() == lines[3:-3]
+    assert markdown.main([]) == 2
+    readme.write_text("no place")
+    assert markdown.main([str(file), str(readme)]) == 1

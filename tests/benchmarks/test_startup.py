@@ -11,7 +11,7 @@ from benchmarks.measure import launch
 from benchmarks.peers import PEERS
 
 CASES = {case.name: case for case in cases_of(module_of("startup"))}
-LENET = [case for case in CASES.values() if case.name.startswith("LeNet")]
+LENET = [case for case in CASES.values() if case.name.startswith("LeNet, start")]
 
 
 def results(answer):
@@ -46,3 +46,6 @@ def test_lenet_agrees_with_pytorch_and_the_first_step_fills_the_cache(tmp_path, 
     theirs = launch(warm, "torch", 1, str(tmp_path))
     assert disagreement(results(second), results(theirs), warm.tolerance) is None
     assert PEERS["torch"].installed
+    memory = launch(CASES["LeNet, memory of the process at its peak"], "ours", 1, str(tmp_path))
+    assert 50 < memory["value"] < 2000
+    assert disagreement(results(memory), results(theirs), warm.tolerance) is None
