@@ -21,7 +21,7 @@ def make_vjp(fun, x):
     outs, structure = _outputs(call)
 
     def vjp(g):
-        return call.like_arguments(call.pull(outs, flatten(g)[0], retain=True))
+        return call.like_arguments(call.pull(list(zip(outs, flatten(g)[0], strict=True)), retain=True))
 
     used = [call.is_used_outside(o) for o in outs]
     values = [call.value(o, outside) for o, outside in zip(outs, used, strict=True)]

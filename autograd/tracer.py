@@ -13,10 +13,66 @@ from .graph import Node as Node
 from .graph import Outputs, vertex_of
 from .modes import state
 from .primitive import _parts
-from .tensor import Tensor, _Writes, wrap
-from .transforms import flatten, unflatten
+from .tensor import Tensor, wrap, writes
+from .transforms import boxes, convention, flatten, unflatten
 
 Box = Tensor
+
+
+class Value:
+    """What is no array, in the place of a tensor's array, and as its derivative: it is added as its vector
+    space says. First derivatives alone come to it."""
+
+    shape, dtype = (), np.dtype(object)
+    requires_grad = False
+
+    def __init__(self, value):
+        self._data, self.value = self, value
+
+    def __getitem__(self, _):
+        return self.value
+
+    def __add__(self, other):
+        return Value(self._space().add(self.value, other.value))
+
+    def zeros(self):
+        """Zero, of the same space."""
+        return Value(self._space().zeros())
+
+    def _space(self):
+        from .core import vspace  # which stands on this module
+
+        return vspace(self.value)
+
+
+def _register(cls, value_type):
+    """Values of this type, which has a vector space, can be differentiated by: inside a function they are
+    of this class, a subclass of Box. Kinds of arrays and numbers are tensors already."""
+    if not issubclass(value_type, (np.ndarray, np.generic, float, complex, Tensor)):
+        boxes[value_type] = lambda value: wrap(Value(value), kind=cls)
+
+
+Tensor.register = classmethod(_register)  # type: ignore
+
+
+def new_box(value, trace=None, node=None):
+    """The tensor that stands for a value inside a function, a leaf without `node`. Traces need no number
+    here: `trace` is not looked at."""
+    if type(value) in boxes:
+        box = boxes[type(value)](value)
+    else:
+        box = wrap(np.asarray(value))
+    if box._data.dtype.kind not in "fcO":
+        raise TypeError(f"only floats can be differentiated, got {type(value).__name__}")
+    box.node, box.requires_grad = node, True
+    return box
+
+
+def _data_of(x):
+    """What a tensor of this value holds."""
+    return Value(x) if type(x) in boxes else np.asarray(getval(x))
+
+
 # function -> maker(argnums, ans, args, kwargs) of g -> one cotangent for each argnum
 primitive_vjps: dict = {}
 
@@ -37,6 +93,22 @@ def getval(x):
 
 
 Tensor._value = property(getval)  # type: ignore[attr-defined]  # what HIPS programs read inside a function
+
+
+def _rebinding(in_place, apart):
+    """What a += b means while a plain call records: a = a + b, as in HIPS/autograd, where nothing is written
+    in place. Outside of one, and where nothing requires grad, it is the write it is."""
+
+    def run(a, b):
+        recorded = state.recording and (a.requires_grad or _counts(b))
+        return apart(a, b) if recorded and convention.plain else in_place(a, b)
+
+    return run
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow"):
+    _in_place, _apart = getattr(Tensor, f"__i{_name}__"), getattr(operator, f"__{_name}__")
+    setattr(Tensor, f"__i{_name}__", _rebinding(_in_place, _apart))
 
 
 def toposort(end_node, parents=operator.attrgetter("inputs")):
@@ -81,18 +153,18 @@ def primitive(f_raw):
             return f_raw(*args, **kwargs)
         answer = f_raw(*map(getval, args), **kwargs)
         leaves, structure = flatten(answer)
-        arrays = [x._data if isinstance(x, Tensor) else np.asarray(x) for x in leaves]
-        if any(a.dtype.kind not in "fc" for a in arrays):
+        arrays = [_data_of(x) for x in leaves]
+        if any(a.dtype.kind not in "fc" and type(a) is not Value for a in arrays):
             return answer
         places = [(n, k) for n, found in enumerate(spread) for k, x in enumerate(found) if _counts(x)]
         if not state.recording or not places:
-            return unflatten(structure, map(wrap, arrays))
+            return answer if type(answer) in boxes else unflatten(structure, map(wrap, arrays))
         plan = _Applied(recorded, places, structure, arrays, args, kwargs)
         inputs = tuple(vertex_of(spread[n][k]) for n, k in places)
         if structure is None:
-            node = Node(plan, inputs, (), arrays[0].shape, arrays[0].dtype, _Writes.clock)
-            return wrap(arrays[0], node)
-        node = Node(plan, inputs, (), None, None, _Writes.clock)
+            node = Node(plan, inputs, (), arrays[0].shape, arrays[0].dtype, writes.clock)
+            return new_box(answer, node=node) if type(answer) in boxes else wrap(arrays[0], node)
+        node = Node(plan, inputs, (), None, None, writes.clock)
         return unflatten(structure, _parts(node, arrays))
 
     recorded.fun = f_raw  # type: ignore[attr-defined]
@@ -121,7 +193,7 @@ class _Applied:
     def pull(self, g, saved, needs=None):
         values = [x[()] for x in self.arrays]
         found = self._pull(g, values, tuple(map(getval, self.args)))
-        return [np.asarray(getval(x)) for x in found]
+        return [_data_of(x) for x in found]
 
     def pull_recorded(self, node, g, needs=None):
         many = self.structure is not None

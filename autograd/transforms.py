@@ -16,8 +16,8 @@ import warnings
 
 import numpy as np
 
-from .graph import Node, finished, propagate, start_of, sum_by_vertex, vertex_of
-from .modes import enable_grad, no_grad, state
+from .graph import Node, _reached, finished, propagate, start_of, sum_by_vertex, vertex_of
+from .modes import enable_grad, state
 from .tensor import Tensor, as_array, label, ops, wrap
 
 
@@ -39,7 +39,8 @@ def gradient(output, inputs, gradient=None, create_graph=False, retain_graph=Non
                 f"input {k} does not require grad, so there is no derivative with respect to it"
             )
     vertices = [vertex_of(t) for t in targets]
-    found = _gradients(outputs, gradients, set(vertices), create_graph, retain_graph)
+    pairs = list(zip(outputs, gradients, strict=True))
+    found = _gradients(pairs, set(vertices), create_graph, retain_graph)
     for k, (t, vertex) in enumerate(zip(targets, vertices, strict=True)):
         if vertex not in found:
             raise RuntimeError(f"the output does not use input {k} ({label(t)})")
@@ -47,76 +48,100 @@ def gradient(output, inputs, gradient=None, create_graph=False, retain_graph=Non
     return results[0] if single else results
 
 
-def _gradients(outputs, gradients, wanted, create_graph, retain_graph) -> dict:
-    """The gradients of the vertices that are wanted and used (None for every leaf), by vertex."""
-    with enable_grad() if create_graph else no_grad():
-        starts = [start_of(o, g) for o, g in zip(outputs, gradients, strict=True)]
-        cotangents = sum_by_vertex(outputs, starts, create_graph)
+def _gradients(pairs, wanted, create_graph, retain_graph, reached=None) -> dict:
+    """The gradients of the vertices that are wanted and used (None for every leaf), by vertex, from the pairs
+    of an output and its cotangent."""
+    before, state.recording = state.recording, create_graph
+    try:
+        starts = [start_of(o, g) for o, g in pairs]
+        cotangents = sum_by_vertex([o for o, _ in pairs], starts, create_graph)
         return {
             vertex: finished(g, owned)
-            for vertex, g, owned in propagate(cotangents, create_graph, retain_graph, wanted)
+            for vertex, g, owned in propagate(cotangents, create_graph, retain_graph, wanted, reached)
         }
+    finally:
+        state.recording = before
+
+
+_CONTAINERS = dict, list, tuple
 
 
 def flatten(tree) -> tuple[list, object]:
     """The leaves of nested dicts, lists and tuples, and the structure that `unflatten` needs."""
-    if isinstance(tree, dict):
-        keys, items = list(tree), list(tree.values())
-    elif isinstance(tree, (list, tuple)):
-        keys, items = len(tree), list(tree)
-    else:
-        return [tree], None
-    parts = [flatten(item) for item in items]
-    return [x for leaves, _ in parts for x in leaves], (type(tree), keys, [s for _, s in parts])
+    leaves: list = []
+    return leaves, _structure(tree, leaves)
+
+
+def _structure(tree, leaves):
+    if not isinstance(tree, _CONTAINERS):
+        leaves.append(tree)
+        return None
+    keys, items = (list(tree), tree.values()) if isinstance(tree, dict) else (None, tree)
+    return type(tree), keys, [_structure(item, leaves) for item in items]
 
 
 def unflatten(structure, leaves):
     """Nested dicts, lists and tuples of a structure that `flatten` gave, with these leaves."""
     leaves = iter(leaves)
+    return next(leaves) if structure is None else _built(structure, leaves)
 
-    def build(s):
-        if s is None:
-            return next(leaves)
-        kind, keys, parts = s
-        items = [build(p) for p in parts]
-        if issubclass(kind, dict):
-            return kind(zip(keys, items, strict=True))
-        return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
-    return build(structure)
+def _built(structure, leaves):
+    if structure is None:
+        return next(leaves)
+    kind, keys, parts = structure
+    items = [_built(part, leaves) for part in parts]
+    if keys is not None:
+        return kind(zip(keys, items, strict=True))
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+
+def _holds_tensor(values):
+    """Whether a tensor is among the values, or anywhere in those that are containers."""
+    for x in values:
+        if isinstance(x, Tensor):
+            return True
+        if isinstance(x, _CONTAINERS) and _holds_tensor(x.values() if isinstance(x, dict) else x):
+            return True
+    return False
 
 
 class _Convention(threading.local):
     plain = False  # whether a plain call is under way in this thread
 
 
-_convention = _Convention()
+convention = _Convention()
 
 
 class Call:
     """One recorded call f(*args): the lifted leaves of the chosen arguments, and the result."""
 
     def __init__(self, f, args, kwargs, argnum, plain=False):
-        self.argnums = argnum if isinstance(argnum, (tuple, list)) else (argnum,)
-        self.single = not isinstance(argnum, (tuple, list))
-        if any(not -len(args) <= n < len(args) for n in self.argnums):
-            raise ValueError(f"no argument {argnum} to differentiate: got {len(args)} positional arguments")
-        given, _ = flatten([list(args), kwargs])
-        self.plain = plain or _convention.plain or not any(isinstance(x, Tensor) for x in given)
-        leaves, self.structure = flatten([args[n] for n in self.argnums])
-        self.outer = state.recording
-        before, _convention.plain = _convention.plain, self.plain
+        single = not isinstance(argnum, (tuple, list))
         try:
-            with enable_grad():
-                self.inputs = [_lift(x, self.plain) for x in leaves]
-                lifted = list(args)
-                for n, value in zip(self.argnums, unflatten(self.structure, self.inputs), strict=True):
-                    lifted[n] = value
-                self.out = f(*lifted, **kwargs)
+            chosen = args[argnum] if single else tuple([args[n] for n in argnum])
+        except IndexError:
+            raise ValueError(
+                f"no argument {argnum} to differentiate: got {len(args)} positional arguments"
+            ) from None
+        self.outer = outer = state.recording
+        before = convention.plain
+        self.plain = plain = (
+            plain or before or not (_holds_tensor(args) or (kwargs and _holds_tensor(kwargs.values())))
+        )
+        leaves, self.structure = flatten(chosen)
+        convention.plain, state.recording = plain, True
+        try:
+            self.inputs = [_lift(x, plain) for x in leaves]
+            lifted, own = list(args), unflatten(self.structure, self.inputs)
+            for n, value in [(argnum, own)] if single else zip(argnum, own):
+                lifted[n] = value
+            self.out = f(*lifted, **kwargs)
         finally:
-            _convention.plain = before
+            convention.plain, state.recording = before, outer
         self.own = {vertex_of(t) for t in self.inputs}
         self._scanned: tuple = ((), (set(), False))
+        self._graph: dict | None = None  # of the last scan, for the backward that follows it
 
     def output(self, name=None):
         out = self.out
@@ -135,63 +160,53 @@ class Call:
             )
         return out
 
-    def scan(self, *tensors):
+    def scan(self, tensors):
         """The lifted leaves that these use, and whether they use something else that requires grad."""
-        stack = [vertex_of(t) for t in tensors if t.requires_grad]
-        if len(stack) == len(self._scanned[0]) and all(map(operator.is_, stack, self._scanned[0])):
+        roots = [vertex_of(t) for t in tensors if t.requires_grad]
+        if len(roots) == len(self._scanned[0]) and all(map(operator.is_, roots, self._scanned[0])):
             return self._scanned[1]
-        roots = list(stack)
-        seen, outside = set(stack), False
-        while stack:
-            vertex = stack.pop()
-            inputs = vertex.inputs
-            if vertex in self.own:
-                outside = outside or type(vertex) is Node
-            elif not inputs:
-                outside = outside or vertex.requires_grad
-            else:
-                for parent in inputs:
-                    if parent not in seen:
-                        seen.add(parent)
-                        stack.append(parent)
-        self._scanned = roots, (self.own & seen, outside)
+        self._graph = reached = _reached(roots)
+        used = {vertex for vertex in self.own if vertex in reached}
+        outside = any(type(vertex) is Node for vertex in used) or any(
+            v.requires_grad for v in reached if not v.inputs and v not in used
+        )
+        self._scanned = roots, (used, outside)
         return self._scanned[1]
 
     def is_used_outside(self, *tensors):
         """Whether something else that requires grad went in, so that the derivative has a derivative."""
-        return self.outer and self.scan(*tensors)[1]
+        return self.outer and self.scan(tensors)[1]
 
-    def pull(self, outs, cotangents=None, create_graph=None, retain=False):
-        """The gradients of the leaves, zeros where the outputs do not use one."""
-        outs = outs if isinstance(outs, list) else [outs]
-        cotangents = cotangents if isinstance(cotangents, list) else [cotangents] * len(outs)
-        reached, outside = self.scan(*outs)
-        if create_graph is None:
-            outer = [g for g in cotangents if isinstance(g, Tensor) and g.requires_grad]
-            create_graph = (self.outer and outside) or (state.recording and bool(outer))
-        if self.plain:
-            cotangents = [np.conj(g) if np.iscomplexobj(_raw(g)) else g for g in cotangents]
-        pairs = [(o, g) for o, g in zip(outs, cotangents, strict=True) if o.requires_grad]
+    def pull(self, pairs, create_graph=None, retain=False):
+        """The gradients of the leaves, zeros where the outputs do not use one, from the pairs of an output
+        and its cotangent, None for the 1 of one number."""
+        reached, outside = self.scan([out for out, _ in pairs])
+        record, starts = self.outer and outside, []
+        for out, g in pairs:
+            if out.requires_grad:
+                if g is not None:
+                    record = record or (state.recording and isinstance(g, Tensor) and g.requires_grad)
+                    g = _conjugate(g) if self.plain else g
+                starts.append((out, g))
+        record = record if create_graph is None else create_graph
         found = {}
         if reached:
-            before, _convention.plain = _convention.plain, self.plain or _convention.plain
+            before, convention.plain = convention.plain, self.plain or convention.plain
+            graph, self._graph = self._graph, None  # the walk fills it with cotangents: it serves once
             try:
-                outs, cotangents = zip(*pairs, strict=True)
-                wanted = reached if outside else None
-                found = _gradients(outs, cotangents, wanted, create_graph, retain or create_graph)
+                found = _gradients(starts, reached if outside else None, record, retain or record, graph)
             finally:
-                _convention.plain = before
+                convention.plain = before
         elif self.plain:
             warnings.warn("Output seems independent of input.", stacklevel=4)
-        zeros = lambda t: wrap(np.zeros(t.shape, t.dtype))
-        return [found[v] if (v := vertex_of(t)) in found else zeros(t) for t in self.inputs]
+        got = [found.get(vertex_of(t)) for t in self.inputs]
+        return [_zeros(t) if g is None else g for t, g in zip(self.inputs, got)]
 
     def like_arguments(self, leaves):
         """The derivatives in the structure of the arguments, as the caller gets them."""
         if self.plain:
-            leaves = [self.handed(np.conj(t) if t.dtype.kind == "c" else t) for t in leaves]
-        trees = unflatten(self.structure, leaves)
-        return trees[0] if self.single else tuple(trees)
+            leaves = [self.handed(np.conj(t) if t._data.dtype.kind == "c" else t) for t in leaves]
+        return unflatten(self.structure, leaves)
 
     def handed(self, t):
         """A result as the caller gets it: an array or a number from a plain call."""
@@ -199,21 +214,36 @@ class Call:
 
     def value(self, out, outside):
         """f's own result for the caller."""
-        return self.handed(out if outside else out.detach())
+        if outside:
+            return out
+        return out._data[()] if self.plain else out.detach()
 
 
-def _raw(x):
-    return x._data if isinstance(x, Tensor) else x
+def _zeros(t):
+    return wrap(np.zeros(t.shape, t.dtype)) if type(t._data) is np.ndarray else t._data.zeros()
+
+
+def _conjugate(g):
+    return np.conj(g) if np.iscomplexobj(g._data if isinstance(g, Tensor) else g) else g
+
+
+boxes: dict = {}  # type of a value that is no array -> the tensor that stands for such a value
 
 
 def _lift(x, plain=False):
-    """A leaf of the arguments at a vertex of its own."""
+    """A leaf of the arguments at a vertex of its own; what `Box.register` knows is boxed."""
     if isinstance(x, Tensor) and x.requires_grad:
         return ops.clone(x)
-    t = wrap(np.asarray(x) if plain and type(x) in (float, complex) else as_array(x))
-    if t.dtype.kind not in "fc":
+    if type(x) is np.ndarray:
+        t = wrap(x)
+    elif type(x) in boxes:
+        t = boxes[type(x)](x)
+    else:
+        t = wrap(np.asarray(x) if plain and type(x) in (float, complex) else as_array(x))
+    if t._data.dtype.kind not in "fcO":
         raise TypeError(f"only floats can be differentiated, got {type(x).__name__} of dtype {t.dtype}")
-    return t.requires_grad_()
+    t.requires_grad = True
+    return t
 
 
 def called(what, f, argnum):
@@ -239,7 +269,7 @@ def value_and_grad(f, argnum=0):
     def run(*args, **kwargs):
         call = Call(f, args, kwargs, argnum)
         out = call.output("grad")
-        found = call.like_arguments(call.pull(out))
+        found = call.like_arguments(call.pull([(out, None)]))
         return call.value(out, call.is_used_outside(out)), found
 
     return run
@@ -253,7 +283,7 @@ def grad(f, argnum=0):
     @called("grad", f, argnum)
     def run(*args, **kwargs):
         call = Call(f, args, kwargs, argnum)
-        return call.like_arguments(call.pull(call.output("grad")))
+        return call.like_arguments(call.pull([(call.output("grad"), None)]))
 
     return run
 
@@ -268,7 +298,7 @@ def elementwise_grad(f, argnum=0):
         out = call.output()
         if call.plain and out.dtype.kind == "c":
             raise TypeError("elementwise_grad needs a function of real outputs, got a complex one")
-        return call.like_arguments(call.pull(out, np.ones(out.shape, out.dtype)))
+        return call.like_arguments(call.pull([(out, np.ones(out.shape, out.dtype))]))
 
     return run
 
@@ -285,7 +315,7 @@ def jacobian(f, argnum=0):
         for index in np.ndindex(out.shape):
             unit = np.zeros(out.shape, out.dtype)
             unit[index] = 1
-            rows.append(call.pull(out, unit, retain=True))
+            rows.append(call.pull([(out, unit)], retain=True))
         stacked = []
         for k, t in enumerate(call.inputs):
             column = [row[k] for row in rows]
@@ -309,7 +339,7 @@ def vjp(f, *args):
     out = call.output()
 
     def pull_back(v):
-        found = call.like_arguments(call.pull(out, v, retain=True))
+        found = call.like_arguments(call.pull([(out, v)], retain=True))
         return found[0] if len(args) == 1 else found
 
     return call.value(out, call.is_used_outside(out)), pull_back
@@ -329,15 +359,15 @@ def push(call, outs, vectors):
     """J v of several outputs, for tangents of the lifted leaves."""
     dummies = [wrap(np.zeros(o.shape, o.dtype)).requires_grad_() for o in outs]
     given = [v for v in vectors if isinstance(v, Tensor) and v.requires_grad]
-    create = call.outer and (bool(given) or call.scan(*outs)[1])
+    create = call.outer and (bool(given) or call.scan(outs)[1])
     with enable_grad():
-        pulled = call.pull(outs, dummies, create_graph=True)
+        pulled = call.pull(list(zip(outs, dummies, strict=True)), create_graph=True)
         pairs = [(g, v) for g, v in zip(pulled, vectors, strict=True) if g.requires_grad]
         if not pairs:
             return [d.detach() for d in dummies]
         products = [_real(ops.sum(np.conj(g) * v, None, False)) for g, v in pairs]
         total = sum(products[1:], products[0])
-    found = _gradients([total], [None], set(dummies), create, create)
+    found = _gradients([(total, None)], set(dummies), create, create)
     pushed = [found[d] if d in found else d.detach() for d in dummies]
     return [np.conj(p) if call.plain and p.dtype.kind == "c" else p for p in pushed]
 
@@ -353,10 +383,10 @@ def hvp(f, args, vectors):
     v = _matching(call, vectors, "vectors")
     out = call.output("hvp")
     outside = call.is_used_outside(out)
-    firsts = call.pull(out, create_graph=True)
+    firsts = call.pull([(out, None)], create_graph=True)
     with enable_grad():
         along = sum(ops.sum(g * w, None, False) for g, w in zip(firsts, v, strict=True))
-    found = call.like_arguments(call.pull(along, create_graph=outside))
+    found = call.like_arguments(call.pull([(along, None)], create_graph=outside))
     return found[0] if len(args) == 1 else found
 
 

@@ -168,6 +168,107 @@ def test_a_space_of_ones_own():
         extend.vspace("word")
 
 
+class Sum:
+    """A function of one number: the sum of c exp(k x) over the items of {k: c}."""
+
+    def __init__(self, terms):
+        self.terms = terms
+
+    @extend.primitive
+    def __call__(self, x):
+        return sum(c * math.exp(k * x) for k, c in self.terms.items())
+
+
+class SumBox(extend.Box, Sum):
+    """A Sum while it is differentiated by."""
+
+
+class SumSpace(extend.VSpace):
+    def zeros(self):
+        return Sum({})
+
+    def _add(self, f, g):
+        return Sum({k: f.terms.get(k, 0.0) + g.terms.get(k, 0.0) for k in {**f.terms, **g.terms}})
+
+
+def test_types_of_ones_own_are_differentiated_by():
+    """Of f(1)^2 + 3 f(0) by a function f: the functional that has 2 f(1) at 1 and 3 at 0."""
+    from autograd.transforms import boxes
+
+    SumSpace.register(Sum)
+    SumBox.register(Sum)
+    extend.defvjp(Sum.__call__, lambda y, f, x: lambda g: Sum({x: g}))
+    try:
+        f = Sum({0.5: 2.0, -1.0: 1.0})
+        value, slope = autograd.value_and_grad(lambda f: f(1.0) ** 2 + 3 * f(0.0))(f)
+        at_one = 2 * math.exp(0.5) + math.exp(-1.0)
+        same(value, at_one**2 + 9.0)
+        assert slope.terms == {1.0: pytest.approx(2 * at_one), 0.0: 3.0}
+        assert type(tracer.new_box(f)) is SumBox and tracer.new_box(f)._value is f
+        assert autograd.grad(lambda p: p["f"](0.0) * p["a"])({"f": f, "a": 2.0})["a"] == 3.0
+        with pytest.warns(UserWarning, match="independent"):
+            assert autograd.grad(lambda f: 1.0)(f).terms == {}
+    finally:
+        del extend.VSpace.mappings[Sum], boxes[Sum]
+
+
+def test_boxes_and_spaces_by_their_places():
+    from autograd.numpy import numpy_boxes, numpy_vspaces
+
+    box = tracer.new_box(X)
+    assert isinstance(box, numpy_boxes.ArrayBox) and tracer.isbox(box) and box._value is not None
+    assert isinstance(extend.vspace(X), numpy_vspaces.ArrayVSpace)
+    assert isinstance(extend.vspace(1j * X), numpy_vspaces.ComplexArrayVSpace)
+    numpy_boxes.ArrayBox.register(numpy.ma.MaskedArray)  # an array already: nothing changes
+    same(autograd.grad(cubes)(X), 3 * X**2)
+    with pytest.raises(TypeError, match="got str"):
+        tracer.new_box("word")
+
+
+def test_writing_in_place_makes_a_new_value_inside_a_function():
+    def f(x):
+        total, rest = 0.0, x
+        for k in range(3):
+            total += np.sum(x) * k
+        rest *= 2.0
+        rest -= x**2
+        rest /= x
+        rest **= 2
+        return total + np.sum(rest)  # 3 sum(x) + sum((2 - x)^2)
+
+    same(autograd.grad(f)(X), 3.0 - 2 * (2.0 - X))
+    t = autograd.Tensor(X, requires_grad=True)
+    with pytest.raises(RuntimeError, match="in-place"):
+        t += 1.0
+    with autograd.no_grad():
+        t += 1.0
+    numpy.testing.assert_allclose(t.detach().numpy(), X + 1)
+    with pytest.raises(RuntimeError, match="in-place"):
+        autograd.grad(f)(t)
+
+
+@pytest.mark.parametrize("UPLO", ["L", "U"])
+@pytest.mark.parametrize("shift", [0.0, 1.0j])
+def test_eigh_gives_its_derivative_to_the_triangle_it_reads(UPLO, shift):
+    """Of one eigenvalue it is v v^H: 2 Re on the triangle, and nothing above (or below)."""
+    symmetric = numpy.array([[4.0, 1.0, 0.5], [1.0, 2.0, -1.0], [0.5, -1.0, 7.0]])
+    symmetric = symmetric + shift * numpy.array([[0, 1, 1], [-1, 0, 1], [-1, -1, 0]])
+    test_util.check_grads(lambda a: np.linalg.eigvalsh(a, UPLO), order=1)(symmetric)
+    test_util.check_grads(lambda a: np.abs(np.linalg.eigh(a, UPLO)[1]), modes=["rev"])(symmetric)
+    v = numpy.linalg.eigh(symmetric)[1][:, -1]
+    full = numpy.outer(v, v.conj())
+    half = numpy.tril if UPLO == "L" else numpy.triu
+    expected = numpy.diag(numpy.diag(full).real) + 2 * half(full, -1 if UPLO == "L" else 1)
+    same(autograd.grad(lambda a: np.linalg.eigvalsh(a, UPLO)[-1])(symmetric), expected.conj())
+
+
+def test_eigenvectors_have_the_signs_of_numpy():
+    a = numpy.random.default_rng(0).standard_normal((5, 5))
+    for UPLO in "LU":
+        found = numpy.linalg.eigh(autograd.Tensor(a, requires_grad=True), UPLO)[1]
+        numpy.testing.assert_allclose(found.detach().numpy(), numpy.linalg.eigh(a, UPLO)[1], atol=1e-12)
+
+
 def _scale(declare):
     op = extend.primitive(lambda x, a, name: x * a)
     declare(op)

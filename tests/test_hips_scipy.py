@@ -1,5 +1,8 @@
 """autograd.scipy: values against SciPy, derivatives against finite differences."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -134,3 +137,11 @@ def test_odeint():
     np.testing.assert_allclose(of_y, [np.exp(-k * 1.2)], rtol=1e-6)
     np.testing.assert_allclose(of_k, -1.2 * 2 * np.exp(-k * 1.2), rtol=1e-6)
     np.testing.assert_allclose(of_t[-1], -k * 2 * np.exp(-k * 1.2), rtol=1e-6)
+
+
+def test_without_scipy_one_line_says_what_to_install():
+    code = "import sys; sys.modules['scipy'] = None; import autograd.scipy.stats"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        'ImportError: autograd.scipy needs SciPy: pip install "ngrad[scipy]"'
+    )

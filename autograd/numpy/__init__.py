@@ -28,13 +28,15 @@ from .numpy_wrapper import mean as mean
 from .numpy_wrapper import r_ as r_
 from .numpy_wrapper import row_stack as row_stack
 from .numpy_wrapper import std as std
+from .numpy_wrapper import sum as sum
 from .numpy_wrapper import var as var
 from .numpy_wrapper import vstack as vstack
 from .numpy_wrapper import where as where
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(numpy, name)
+    found = globals()[name] = getattr(numpy, name)  # from now on without this detour
+    return found
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor
+from ..tensor import Tensor, dispatch
 from .creation import array
 
 
@@ -15,9 +15,14 @@ def _joined(a):
     return array(a) if isinstance(a, (list, tuple)) else a
 
 
+def sum(a, *args, **kwargs):
+    """np.sum; of a tensor without NumPy's microsecond of looking for who takes it."""
+    return (dispatch[np.sum] if type(a) is Tensor else np.sum)(a, *args, **kwargs)
+
+
 def mean(a, *args, **kwargs):
     """np.mean, also of a list of tensors."""
-    return np.mean(_joined(a), *args, **kwargs)
+    return (dispatch[np.mean] if type(a) is Tensor else np.mean)(_joined(a), *args, **kwargs)
 
 
 def std(a, *args, **kwargs):
