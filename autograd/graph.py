@@ -9,8 +9,8 @@ from types import NoneType
 
 import numpy as np
 
-from .modes import enable_grad, no_grad, state
-from .tensor import Tensor, _Writes, as_array, ops, version, wrap
+from .modes import state
+from .tensor import Tensor, as_array, ops, version, wrap, writes
 
 
 class Node:
@@ -49,9 +49,8 @@ class Outputs(tuple):
     shape = dtype = None
 
     def __add__(self, other):
-        return Outputs(
-            b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True)
-        )
+        pairs = zip(self, other, strict=True)
+        return Outputs(b if a is None else a if b is None else a + b for a, b in pairs)
 
 
 def _arrays(saved):
@@ -101,7 +100,7 @@ def _unbroadcast(g, shape):
     """Sums a cotangent down to the shape that broadcasting had stretched."""
     extra = g.ndim - len(shape)
     if type(g) is np.ndarray and extra == 1 and g.shape[1:] == shape:
-        return ops.sum.forward(g, 0)[0]  # a bias: the usual case, without a detour
+        return ops.column_sums(g)  # a bias: the usual case, without a detour
     stretched = [i for i in range(g.ndim) if i < extra or (shape[i - extra] == 1 and g.shape[i] != 1)]
     summed = ops.sum(g, tuple(stretched), True) if stretched else g
     if summed.shape[extra:] != shape or extra < 0:
@@ -155,11 +154,12 @@ def _run_hooks(vertex, g):
     return g
 
 
-def propagate(cotangents, create_graph, retain_graph, wanted=None):
+def propagate(cotangents, create_graph, retain_graph, wanted=None, reached=None):
     """The loop. `cotangents` maps root vertices to their cotangents. Yields (vertex, cotangent, owned) for
     each leaf, or for each vertex of `wanted` and then only the paths to these are walked; `owned` tells that
     the buffer is shared with nothing."""
-    reached, needed, needs = _reached(cotangents), None, None
+    needed = needs = None
+    reached = reached or _reached(cotangents)
     if wanted is not None:
         needed = set(wanted)
         for vertex in reversed(list(consumers_first(cotangents))):
@@ -182,7 +182,7 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None):
             pulled = [None] * len(inputs)
         elif inputs:
             saved = vertex.saved
-            if type(saved) is not tuple or (saved and vertex.clock != _Writes.clock):
+            if type(saved) is not tuple or (saved and vertex.clock != writes.clock):
                 saved = _saved(vertex)
             if needed is not None:
                 needs = [parent in needed for parent in inputs]
@@ -252,7 +252,7 @@ def start_of(output, gradient):
                 f"gradient of a tensor of shape {output.shape}: reduce it to one number (a loss), "
                 "or give its cotangent as gradient="
             )
-        return np.ones(output.shape, output.dtype)
+        return np.array(1, output.dtype, ndmin=output.ndim)
     if np.shape(gradient) != output.shape:
         raise ValueError(f"gradient has shape {np.shape(gradient)}, the tensor it belongs to {output.shape}")
     g = gradient if isinstance(gradient, Tensor) else as_array(gradient)
@@ -279,20 +279,26 @@ def sum_by_vertex(outputs, cotangents, create_graph):
 
 def finished(g, owned):
     """A cotangent as a gradient that shares memory with nothing."""
-    if isinstance(g, (np.ndarray, np.generic)):
-        fresh = np.conj(g) if g.dtype.kind == "c" else g if owned else ops.clone(np.asarray(g))
-        return wrap(np.asarray(fresh))
-    return _turn(g.clone()) if isinstance(g, Tensor) else g  # rows of an embedding
+    if not isinstance(g, (np.ndarray, np.generic)):
+        return _turn(g.clone()) if isinstance(g, Tensor) else g  # rows of an embedding
+    if g.dtype.kind == "c":
+        g = np.conj(g)
+    elif not owned:
+        g = ops.clone.forward(g)
+    return wrap(g if type(g) is np.ndarray else np.asarray(g))
 
 
 def backward(output, gradient=None, retain_graph=None, create_graph=False) -> None:
     """`Tensor.backward`."""
     retain_graph = create_graph if retain_graph is None else retain_graph
-    with enable_grad() if create_graph else no_grad():
+    before, state.recording = state.recording, create_graph
+    try:
         cotangents = sum_by_vertex([output], [start_of(output, gradient)], create_graph)
         for leaf, g, owned in propagate(cotangents, create_graph, retain_graph):
             g = finished(g, owned)
             leaf.grad = g if leaf.grad is None else leaf.grad + g if isinstance(g, Tensor) else g + leaf.grad
+    finally:
+        state.recording = before
 
 
 ops.backward = backward

@@ -20,8 +20,9 @@ from numpy import ndarray
 
 from . import graph
 from .graph import Node, Outputs
+from .methods import operators
 from .modes import enable_grad, get_default_dtype, state
-from .tensor import Tensor, _new, _Writes, dispatch, ops, wrap
+from .tensor import Tensor, _new, dispatch, ops, wrap, writes
 
 registry: dict[str, "Primitive"] = {}
 _REQUIRED = inspect.Parameter.empty
@@ -39,14 +40,15 @@ class Primitive:
         self.parameters = tuple(signature)
         self.defaults = [p.default for p in signature.values()]
         self.arity = len(self.parameters)
+        self.required = self.defaults.count(_REQUIRED)
         self.variadic = None if variadic is None else self.parameters.index(variadic)
         self.outputs = outputs
         self.residuals = tuple(residuals)
         self.rules = []  # (arguments it serves, names it asks for, rule)
+        self.plans = {}  # by a mask of the inputs that require grad
         self.differentiable: tuple = ()  # positions of the arguments that have a rule
         self.unary = self.binary = False  # whether it is plainly a function of one array, or of two
         self.twin_function = None
-        self._plans = {}
 
     def vjp(self, *arguments):
         """Declares the rule of one argument; or one rule of several, which returns a tuple, and is told by
@@ -63,7 +65,11 @@ class Primitive:
             plainly = self.outputs == 1 and not self.residuals and self.variadic is None
             self.unary = plainly and self.arity == 1
             self.binary = plainly and self.arity == 2 and self.differentiable == (0, 1)
-            shortest = self.on_one if self.unary else self.on_two if self.binary else self
+            shortest = self.on_one if self.unary else self
+            if self.binary:
+                self.on_two = shortest = _on_two(self)
+                if self.name in operators:
+                    setattr(Tensor, operators[self.name], shortest)
             dispatch.update(
                 {f: shortest for f, op in dispatch.items() if op is self and isinstance(f, np.ufunc)}
             )
@@ -100,8 +106,8 @@ class Primitive:
             if isinstance(value, Tensor):
                 traced = True
                 elements[i] = array = value._data
-                mixed = mixed or (dtype is not None and dtype is not array.dtype)
-                dtype = array.dtype
+                if array.dtype is not dtype:
+                    mixed, dtype = mixed or dtype is not None, array.dtype
                 if recording and value.requires_grad:
                     mask |= 1 << i
                     inputs.append(value if value.node is None else value.node)
@@ -115,7 +121,7 @@ class Primitive:
             raise self._explain(error, values) from None
         if not traced:
             return y[0] if self.residuals else y
-        y, *kept = y if self.residuals else (y,)
+        y, kept = (y[0], y[1:]) if self.residuals else (y, ())
         many = self.outputs > 1
         if many:
             y = tuple(map(np.asarray, y))
@@ -123,11 +129,9 @@ class Primitive:
             y = np.asarray(y)
         if not mask or (not many and y.dtype.kind not in "fc"):
             return tuple(map(wrap, y)) if many else wrap(y)
-        key = mask if at is None else (mask, len(elements))
-        plan = self._plans.get(key) or self._plans.setdefault(key, Plan(self, mask))
-        values = (*values, y, *kept)
+        plan = self.plans.get(mask) or self.plans.setdefault(mask, Plan(self, mask))
         shape, dtype = (None, None) if many else (y.shape, y.dtype)
-        node = Node(plan, tuple(inputs), plan.pick(values), shape, dtype, _Writes.clock)
+        node = Node(plan, tuple(inputs), plan.pick((*values, y, *kept)), shape, dtype, writes.clock)
         for watch in state.watchers:
             watch(node, y)
         return _parts(node, y) if many else wrap(y, node)
@@ -144,61 +148,12 @@ class Primitive:
             y = np.asarray(y)
         if not a.requires_grad or not state.recording:
             return wrap(y)
-        plan = self._plans.get(1) or self._plans.setdefault(1, Plan(self, 1))
+        plan = self.plans.get(1) or self.plans.setdefault(1, Plan(self, 1))
         inputs = (a if a.node is None else a.node,)
-        node = Node(plan, inputs, plan.pick((a._data, y)), y.shape, y.dtype, _Writes.clock)
+        node = Node(plan, inputs, plan.pick((a._data, y)), y.shape, y.dtype, writes.clock)
         for watch in state.watchers:
             watch(node, y)
         return wrap(y, node)
-
-    def on_two(self, a, b):
-        """And for two."""
-        mask = 0
-        x, z = a, b
-        if traced := isinstance(a, Tensor):
-            x = a._data
-            if a.requires_grad:
-                mask = 1
-        if isinstance(b, Tensor):
-            traced = True
-            z = b._data
-            if b.requires_grad:
-                mask += 2
-        if type(x) is type(z) is ndarray:
-            mixed = x.dtype is not z.dtype
-        else:
-            mixed = type(x) not in _WEAK and type(z) not in _WEAK
-        try:
-            if mixed and traced:
-                self._one_dtype(values := [x, z])
-                x, z = values
-            y = self.forward(x, z)
-        except (ValueError, TypeError) as error:
-            raise self._explain(error, (x, z)) from None
-        if not traced:
-            return y
-        if type(y) is not ndarray:
-            y = np.asarray(y)
-        t = _new(Tensor)  # wrap(y, node), written out
-        t._data = y
-        t.grad = t.name = t.hooks = None
-        if not mask or not state.recording:
-            t.node = None
-            t.requires_grad = False
-            return t
-        if mask == 3:
-            inputs = a if a.node is None else a.node, b if b.node is None else b.node
-        else:
-            only = a if mask == 1 else b
-            inputs = (only if only.node is None else only.node,)
-        plan = self._plans.get(mask) or self._plans.setdefault(mask, Plan(self, mask))
-        t.node = node = _new(Node)
-        node.plan, node.inputs, node.saved = plan, inputs, plan.pick((x, z, y))
-        node.shape, node.dtype, node.clock = y.shape, y.dtype, _Writes.clock
-        t.requires_grad = True
-        for watch in state.watchers:
-            watch(node, y)
-        return t
 
     def _bind(self, args, kwargs):
         if len(args) > self.arity:
@@ -206,6 +161,8 @@ class Primitive:
                 f"{self.name} takes {self.arity} arguments ({', '.join(self.parameters)}), got {len(args)}"
             )
         values = [*args, *self.defaults[len(args) :]]
+        if not kwargs and len(args) >= self.required:
+            return values
         for name, value in kwargs.items():
             if name not in self.parameters[len(args) :]:
                 twice = "twice" if name in self.parameters else f"but takes only {', '.join(self.parameters)}"
@@ -247,6 +204,61 @@ class Primitive:
         return kind(text if text.startswith(self.name) else f"{self.name}: {text} [{', '.join(shapes)}]")
 
 
+def _on_two(op):
+    """And for two: as a function and no method, which so is an operator of tensors, without another call."""
+
+    def on_two(a, b):
+        mask = 0
+        x, z = a, b
+        if traced := isinstance(a, Tensor):
+            x = a._data
+            if a.requires_grad:
+                mask = 1
+        if isinstance(b, Tensor):
+            traced = True
+            z = b._data
+            if b.requires_grad:
+                mask += 2
+        if type(x) is type(z) is ndarray:
+            mixed = x.dtype is not z.dtype
+        else:
+            mixed = type(x) not in _WEAK and type(z) not in _WEAK
+        try:
+            if mixed and traced:
+                op._one_dtype(values := [x, z])
+                x, z = values
+            y = op.forward(x, z)
+        except (ValueError, TypeError) as error:
+            raise op._explain(error, (x, z)) from None
+        if not traced:
+            return y
+        if type(y) is not ndarray:
+            y = np.asarray(y)
+        t = _new(Tensor)  # wrap(y, node), written out
+        t._data = y
+        t.grad = t.name = t.hooks = None
+        if not mask or not state.recording:
+            t.node = None
+            t.requires_grad = False
+            return t
+        if mask == 3:
+            inputs = a if a.node is None else a.node, b if b.node is None else b.node
+        else:
+            only = a if mask == 1 else b
+            inputs = (only if only.node is None else only.node,)
+        plan = op.plans.get(mask) or op.plans.setdefault(mask, Plan(op, mask))
+        t.node = node = _new(Node)
+        node.plan, node.inputs, node.saved = plan, inputs, plan.pick((x, z, y))
+        node.shape, node.dtype, node.clock = y.shape, y.dtype, writes.clock
+        t.requires_grad = True
+        for watch in state.watchers:
+            watch(node, y)
+        return t
+
+    on_two.name = op.name  # type: ignore[attr-defined]
+    return on_two
+
+
 class Plan:
     """What an op does for one choice of inputs that require grad: what it saves, and how it pulls a cotangent
     back."""
@@ -280,25 +292,15 @@ class Plan:
             self.pull = self._pull_jointly
 
     def _pull_jointly(self, g, saved, needs=None):
-        op = self.primitive
+        op, variadic = self.primitive, self.primitive.variadic is not None
         asked = {i for i, need in zip(self.places, needs or [True] * len(self.places), strict=True) if need}
         given = {}
         for (rule, pick), arguments in zip(self.calls, self.served, strict=True):
-            places = (
-                [op.parameters.index(a) for a in arguments]
-                if op.variadic is None
-                else range(self.places[-1] + 1)
-            )
+            places = range(self.places[-1] + 1) if variadic else [op.parameters.index(a) for a in arguments]
             wanted = tuple(i in asked for i in places)
             if any(wanted):
                 result = rule(g, *pick((*saved, wanted)))
-                given.update(
-                    zip(
-                        places,
-                        result if len(wanted) > 1 or op.variadic is not None else [result],
-                        strict=False,
-                    )
-                )
+                given.update(zip(places, result if variadic or len(wanted) > 1 else [result], strict=False))
         return [given[i] if i in asked else None for i in self.places]
 
     def pull_recorded(self, node, g, needs=None):

@@ -15,8 +15,12 @@ class _Writes:
     """The clock of in-place writes. A buffer's version is the number of the last write into it; views,
     `reshape`, `detach` and `.data` share the buffer, so they share the version. Only writes cost anything."""
 
-    clock = 0
-    last = {}  # id of the owning array -> (weak reference to it, clock of its last write)
+    def __init__(self):
+        self.clock = 0
+        self.last = {}  # id of the owning array -> (weak reference to it, clock of its last write)
+
+
+writes = _Writes()
 
 
 def _owner(array):
@@ -27,7 +31,7 @@ def _owner(array):
 
 def version(array) -> int:
     """The number of the last in-place write into the array's buffer, 0 if there was none."""
-    entry = _Writes.last.get(id(_owner(array)))
+    entry = writes.last.get(id(_owner(array)))
     return entry[1] if entry else 0
 
 
@@ -39,13 +43,14 @@ def writable(t: "Tensor") -> np.ndarray:
             f"in-place write into {label(t)}, which requires grad, while the graph is recorded: "
             "write under autograd.no_grad(), or build a new tensor (a = a + b, np.where(mask, new, old))"
         )
-    owner = _owner(t._data)
+    array = t._data
+    owner = array if array.base is None else _owner(array)
     key = id(owner)
-    entry = _Writes.last.get(key)
-    reference = entry[0] if entry else weakref.ref(owner, lambda _: _Writes.last.pop(key, None))
-    _Writes.clock += 1
-    _Writes.last[key] = (reference, _Writes.clock)
-    return t._data
+    entry = writes.last.get(key)
+    reference = entry[0] if entry else weakref.ref(owner, lambda _: writes.last.pop(key, None))
+    writes.clock = clock = writes.clock + 1
+    writes.last[key] = reference, clock
+    return array
 
 
 def label(t) -> str:

@@ -149,7 +149,7 @@ class Optimizer:
 
     def _gradient(self, p, w):
         g = p.grad
-        g = unwrap(g.to_dense() if isinstance(g, Rows) else g)
+        g = g._data if type(g) is Tensor else unwrap(g.to_dense() if isinstance(g, Rows) else g)
         if g.shape != w.shape:
             raise ValueError(
                 f"{self._name}: a parameter of shape {w.shape} has a gradient of shape {g.shape}"
@@ -256,24 +256,26 @@ class Elementwise(Optimizer):
         batches: dict[tuple, list] = {}  # parameters that move by the same numbers go in one pass
         change = self.change(group)
         for p in group["params"]:
-            if p.grad is None or not p.requires_grad:
+            g = p.grad
+            if g is None or not p.requires_grad:
                 continue
             w = writable(p)
-            sparse = type(p.grad) is Rows and p.grad.shape == w.shape
-            g = p.grad if sparse else self._gradient(p, w)
-            state = self._remembered(p, w, group)
+            sparse = type(g) is Rows and g.shape == w.shape
+            if not sparse:
+                g = self._gradient(p, w)
+            state = self.state.get(p) or self._remembered(p, w, group)
             try:
                 rule, names, numbers = self.move(state, group)
-                rest = [state[name] for name in names]
+                row = w, g, *map(state.__getitem__, names)
             except KeyError as missing:
                 raise ValueError(
                     f"{self._name}: an option was switched on after the first step that needs {missing} in "
                     "the state: build a new optimizer for that"
                 ) from None
             if sparse:
-                rule.on_rows((w, *rest), g, numbers, change)
+                rule.on_rows((w, *row[2:]), g, numbers, change)
             else:
-                batches.setdefault((rule, numbers), []).append((w, g, *rest))
+                batches.setdefault((rule, numbers), []).append(row)
         for (rule, numbers), rows in batches.items():
             rule(rows, numbers, change)
 

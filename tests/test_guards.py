@@ -28,12 +28,12 @@ DOORS = {
     "out=": lambda t: np.add(t, t, out=np.zeros(3)),
     "where=": lambda t: np.add(t, t, where=np.array(True)),
     "dtype=": lambda t: np.add(t, t, dtype=np.float32),
-    "np.sum dtype=": lambda t: np.sum(t, dtype=np.float32),
+    "np.clip dtype=": lambda t: np.clip(t, 0.0, 1.0, dtype=np.float32),
     "reduce": lambda t: np.add.reduce(t),
     "outer": lambda t: np.multiply.outer(t, t),
     "accumulate": lambda t: np.add.accumulate(t),
     "at": lambda t: np.add.at(np.zeros(3), [0], t),
-    "uncovered function": lambda t: np.unwrap(t),
+    "uncovered function": lambda t: np.nextafter(t, t),
     "dlpack": lambda t: t.__dlpack__(),
     "Tensor(t)": lambda t: Tensor(t),
 }
@@ -50,9 +50,9 @@ def test_doors_raise_and_name_the_way_out(door, recorded):
     assert "\n" not in text and ("detach()" in text or "dtype" in text), text
 
 
-@pytest.mark.parametrize("door", [d for d in DOORS if d not in ("where=", "np.sum dtype=")])
+@pytest.mark.parametrize("door", [d for d in DOORS if d not in ("where=", "np.clip dtype=")])
 def test_doors_are_open_outside_the_graph(door):
-    of_one_axis = door in ("accumulate", "reduce", "uncovered function")
+    of_one_axis = door in ("accumulate", "reduce")
     DOORS[door](Tensor(np.ones(1 if of_one_axis else ())))
 
 
@@ -147,14 +147,14 @@ def test_what_is_not_saved_may_be_written():
 
 
 def test_an_unused_version_entry_dies_with_its_buffer():
-    from autograd.tensor import _Writes
+    from autograd.tensor import writes
 
-    before = len(_Writes.last)
+    before = len(writes.last)
     x = Tensor([1.0])
     x += 1.0
-    assert len(_Writes.last) == before + 1
+    assert len(writes.last) == before + 1
     del x
-    assert len(_Writes.last) == before
+    assert len(writes.last) == before
 
 
 def test_backward_twice_says_so():

@@ -130,7 +130,7 @@ def test_nothing_is_left_behind():
     assert state.watchers == state.backward_watchers == ()
     assert "forward" not in vars(model)
     assert not any(
-        "pull" in vars(plan) and plan.pull.__name__ == "run" for plan in registry["linear"]._plans.values()
+        "pull" in vars(plan) and plan.pull.__name__ == "run" for plan in registry["linear"].plans.values()
     )
 
 

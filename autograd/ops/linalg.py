@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from ..primitive import primitive
 from ..tensor import Tensor, dispatch, ops
-from .reduce import sum_
+from .reduce import column_sums, sum_
 
 
 def _rows(x):
@@ -28,7 +28,8 @@ def _for_kernel(a, b):
     kernels/threads.py), and takes 1.4 to 2.3 times as long. With b transposed, as in `linear`, from (32, 64)
     by (64, 64) on: 3.9 us against 4.5, for OpenBLAS has a path for small matrices only where b is not; there
     it needs 2.3 us. Stacks of as many: 1.3 to 3 times. A few rows, which is reading b, and a column, which is
-    reading a, stay with OpenBLAS. So do other dtypes: float64 is for checking gradients, one thread's work.
+    reading a, stay with OpenBLAS, or go to `_with_vector` where they are one and long. So do other dtypes:
+    float64 is for checking gradients, one thread's work.
     """
     if a.dtype is not _SINGLE or b.dtype is not _SINGLE:
         return False
@@ -44,12 +45,27 @@ def _kernel():
     return product
 
 
+def _with_vector(a, b):
+    """a b where one of the two is a row or a column and the other is large: by both threads if it lies in
+    rows (kernels/vector.py), else by OpenBLAS."""
+    if a.dtype is _SINGLE and b.dtype is _SINGLE:
+        from ..kernels import vector
+
+        if b.shape[1] == 1 and a.flags.c_contiguous:
+            return vector.matrix_vector(a, b.reshape(-1))[:, None]
+        if a.shape[0] == 1 and b.shape[1] >= vector.WIDE and b.flags.c_contiguous:
+            return vector.vector_matrix(a.reshape(-1), b)[None]
+    return a.dot(b)
+
+
 def _times(a, b):
     """np.matmul, by whoever is faster at it."""
     if type(a) is type(b) is ndarray and a.ndim > 1 and b.ndim > 1:
         if a.size * b.shape[-1] >= SMALL and _for_kernel(a, b):
             return _kernel()(a, b)
         if a.ndim == b.ndim == 2:
+            if a.size * b.shape[1] >= LARGE and (a.shape[0] == 1 or b.shape[1] == 1):
+                return _with_vector(a, b)
             return a.dot(b)  # a third faster than np.matmul on small arrays
     return np.matmul(a, b)
 
@@ -82,7 +98,7 @@ def _why_no_product(a, b):
 def _(g, b):
     if b.ndim == 2:
         if g.ndim == 2:
-            return _times(g, b.T)
+            return g.dot(b.T) if type(g) is ndarray and g.size * b.shape[0] < SMALL else _times(g, b.T)
         return _times(_rows(g), b.T).reshape((*g.shape[:-1], b.shape[0]))
     if b.ndim == 1:
         return g[..., None] * b
@@ -94,7 +110,7 @@ def _(g, b):
 @matmul.vjp("b")
 def _(g, a, b):
     if b.ndim == a.ndim == 2:
-        return _times(a.T, g)
+        return a.T.dot(g) if type(g) is ndarray and a.size * g.shape[1] < SMALL else _times(a.T, g)
     if b.ndim == 2 <= a.ndim:
         return _times(_rows(a).T, _rows(g))
     if b.ndim == 1:
@@ -115,11 +131,11 @@ def linear(x, W, b=None):
         raise ValueError(_why_not_linear(x, W))
     if b is not None and b.shape != W.shape[:1]:
         raise ValueError(f"b has shape {b.shape}, W {W.shape} needs ({W.shape[0]},)")
-    rows, turned = _rows(x), W.T
-    if (b is None or b.dtype is _SINGLE) and _for_kernel(rows, turned):
+    rows, turned = x if x.ndim == 2 else _rows(x), W.T
+    if x.size * len(W) >= SMALL and (b is None or b.dtype is _SINGLE) and _for_kernel(rows, turned):
         y = _kernel()(rows, turned, b)
     else:
-        y = rows.dot(turned)
+        y = rows.dot(turned) if rows.size < LARGE or W.shape[0] > 1 else _with_vector(rows, turned)
         if b is not None:
             y += b
     return y if x.ndim == 2 else y.reshape((*x.shape[:-1], W.shape[0]))
@@ -147,7 +163,8 @@ def _(g, x):
 
 @linear.vjp("b")
 def _(g):
-    return sum_(_rows(g), 0)
+    g = _rows(g)
+    return column_sums(g) if type(g) is ndarray else sum_(g, 0)
 
 
 # ---- contractions, composed of the ops above
@@ -259,11 +276,12 @@ def _as_matmul(subscripts):
 def einsum(subscripts, *operands, optimize=None):
     """Sums of products by labelled axes, as np.einsum reads them: explicit or implicit result, "...", a label
     repeated within an operand (its diagonal), lengths of 1 broadcast. Operands are contracted from left to
-    right, so their order decides the cost; `optimize` is accepted and changes nothing. Raises ValueError,
-    with the subscripts and the shapes, when they do not fit.
+    right, so their order decides the cost; `optimize` is accepted and changes nothing. Labels may be whole
+    numbers, in a list behind each operand and perhaps one for the result. Raises ValueError, with the
+    subscripts and the shapes, when they do not fit.
     """
     if not isinstance(subscripts, str):
-        raise TypeError(f"einsum: the subscripts come first, as a string; got {type(subscripts).__name__}")
+        subscripts, operands = _spelled((subscripts, *operands))
     arrays = [_array(x) for x in operands]
     steps, products, order = _plan(subscripts, tuple(x.shape for x in arrays))
     for k, function, *arguments in steps:
@@ -272,6 +290,17 @@ def einsum(subscripts, *operands, optimize=None):
     for other, labels in zip(arrays[1:], products, strict=True):
         x = contract(x, other, labels)
     return x.transpose(order) if order else x
+
+
+def _spelled(arguments):
+    """Numbered labels, `operand, labels, operand, labels, ..., labels of the result`, as a string."""
+    n = len(arguments) // 2 * 2
+    letters = string.ascii_uppercase + string.ascii_lowercase
+    lists = [*arguments[1:n:2], *arguments[n:]]
+    if not lists or any(isinstance(labels, (str, Tensor, np.ndarray)) for labels in lists):
+        raise TypeError("einsum: takes a string of subscripts first, or behind each operand a list of labels")
+    terms = ["".join("..." if k is Ellipsis else letters[k] for k in labels) for labels in lists]
+    return ",".join(terms[: n // 2]) + "".join(f"->{t}" for t in terms[n // 2 :]), arguments[:n:2]
 
 
 @functools.lru_cache(512)

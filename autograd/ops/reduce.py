@@ -4,11 +4,12 @@ Forwards call `ufunc.reduce`, which is what `np.sum` and `np.max` call after two
 """
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
 from ..primitive import primitive
+from ..tensor import ops
 from .fused import LARGE
 from .selection import where
 
@@ -73,6 +74,22 @@ def sum_(a, axis=None, keepdims=False):
 @sum_.vjp("a")
 def _(g, axis, keepdims, shape):
     return _stretched(_expand(g, shape, axis, keepdims), shape)
+
+
+def column_sums(a):
+    """The sum over the first axis of an array: the cotangent of a bias. Of a small matrix it is taken as a
+    product with ones, in a third of the time of `np.add.reduce`."""
+    if a.ndim == 2 and a.size < 1 << 14 and a.dtype.char in "fd":
+        return _ones(len(a), a.dtype).dot(a)
+    return _total(a, 0, False)
+
+
+@lru_cache(64)
+def _ones(n, dtype):
+    return np.ones(n, dtype)
+
+
+ops.column_sums = column_sums
 
 
 @primitive(np.mean, residuals=("shape",))

@@ -8,6 +8,7 @@ from ..primitive import primitive
 from .activation import sigmoid
 
 KERNEL = 1 << 12  # elements from which the kernels pay off
+_SINGLE = np.dtype(np.float32)  # compared with itself in a third of the time that `np.float32` takes
 
 
 @cache
@@ -77,7 +78,7 @@ def softmax_cross_entropy(logits, labels, reduction="none"):
     labels = _checked(logits, labels)
     mean = _is_mean(reduction, logits)
     classes = labels.ndim < logits.ndim
-    if classes and logits.dtype == np.float32 and labels.size:
+    if classes and logits.dtype == _SINGLE and labels.size:
         found = _kernels().cross_entropy(logits, labels, mean)
         if found is None:
             _out_of_range(labels, logits.shape[-1])
@@ -93,7 +94,7 @@ def softmax_cross_entropy(logits, labels, reduction="none"):
 @softmax_cross_entropy.vjp("logits")
 def _(g, logits, labels, reduction, top, total):
     labels = _as_labels(logits, labels)
-    if labels.ndim < logits.ndim and logits.dtype == np.float32 and labels.size:
+    if labels.ndim < logits.ndim and logits.dtype == _SINGLE and labels.size:
         return _kernels().cross_entropy_grad(g, logits, labels, top, total)
     if reduction == "mean":
         g = np.full(total.shape, g / total.size, logits.dtype)
@@ -141,21 +142,21 @@ def _as_labels(logits, labels):
 def _checked(logits, labels):
     if logits.dtype.kind != "f":
         raise TypeError(f"logits must be floats, got {logits.dtype}: use astype(np.float32) first")
-    labels = _as_labels(logits, labels)
-    if logits.shape[-1:] == (0,):
-        raise ValueError(f"logits of shape {logits.shape} have no class")
-    if logits.ndim == 0 or labels.shape not in (logits.shape, logits.shape[:-1]):
+    labels, shape = _as_labels(logits, labels), logits.shape
+    if not shape or labels.shape not in (shape[:-1], shape):
         raise ValueError(
-            f"labels have shape {labels.shape}, logits {logits.shape}: "
-            f"labels need {logits.shape[:-1]} class numbers or {logits.shape} probabilities"
+            f"labels have shape {labels.shape}, logits {shape}: "
+            f"labels need {shape[:-1]} class numbers or {shape} probabilities"
         )
-    if labels.ndim < logits.ndim:
-        classes = logits.shape[-1]
+    classes = shape[-1]
+    if not classes:
+        raise ValueError(f"logits of shape {shape} have no class")
+    if labels.ndim < len(shape):
         if labels.dtype.kind not in "iu":
             raise TypeError(
                 f"labels that are class numbers must be integers, got {labels.dtype}: use astype(int)"
             )
-        outside = logits.dtype != np.float32 and labels.size  # the kernel sees it by itself
+        outside = logits.dtype != _SINGLE and labels.size  # the kernel sees it by itself
         if outside and not 0 <= labels.min() <= labels.max() < classes:
             _out_of_range(labels, classes)
     return labels

@@ -167,7 +167,7 @@ class Loss(Module):
 
     def forward(self, *inputs, **named):
         options = {name: getattr(self, name) for name in self.options}
-        return type(self).function(*inputs, **{**options, **named})
+        return type(self).function(*inputs, **({**options, **named} if named else options))
 
     def extra_repr(self):
         defaults = {n: p.default for n, p in inspect.signature(type(self).function).parameters.items()}
