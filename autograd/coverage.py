@@ -23,8 +23,6 @@ _REASONS = {
     "np.put_along_axis": _IN_PLACE,
     "np.putmask": _IN_PLACE,
     "np.nextafter": "the next number of the type: x itself has its derivative",
-    "np.sort_complex": "an order of complex numbers: sort real parts or magnitudes and take by np.argsort",
-    "np.unwrap": "add the multiples of 2 pi as a plain array: x + (np.unwrap(x.numpy()) - x.numpy())",
 }
 
 

@@ -120,6 +120,25 @@ FACTORS = [
             ("empty batch", (0, 2, 2)),
         ]
     ),
+    *(
+        row("svd_full", tall(*shape), np.linalg.svd, note)
+        for note, shape in [
+            ("tall", (3, 2)),
+            ("wide", (2, 3)),
+            ("batched", (2, 4, 3)),
+            ("one row", (1, 2)),
+            ("empty batch", (0, 3, 2)),
+        ]
+    ),
+    *(
+        row("qr_complete", tall(*shape), lambda a: np.linalg.qr(a, "complete"), note)
+        for note, shape in [
+            ("", (3, 2)),
+            ("batched", (2, 4, 3)),
+            ("one column", (2, 1)),
+            ("empty batch", (0, 2, 1)),
+        ]
+    ),
     row("qr", lambda rng: (tall(3, 2)(rng)[0] + 1j * of((3, 2))(rng)[0],), np.linalg.qr, "complex"),
 ]
 

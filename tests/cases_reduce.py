@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.cases import Case
-from tests.cases_elementwise import apart, normal
+from tests.cases_elementwise import apart, between, normal
 
 AXES = [
     {},
@@ -100,4 +100,25 @@ PRODUCTS = [
     *(Case(name, normal((0,)), getattr(np, name), note="empty") for name in ("cumsum", "cumprod")),
 ]
 
-CASES = [*SUMS, *EXTREMES, *LOGSUMEXP, *PRODUCTS]
+
+def unwrapped_by_loop(p, discont=None, axis=-1, period=2 * np.pi):
+    y = np.moveaxis(p.copy(), axis, 0)
+    for k in range(1, len(y)):
+        turns = np.round((y[k] - y[k - 1]) / period)
+        jumps = np.abs(np.moveaxis(p, axis, 0)[k] - np.moveaxis(p, axis, 0)[k - 1]) >= (discont or 0.0)
+        y[k:] -= np.where(jumps, turns * period, 0.0)
+    return np.moveaxis(y, 0, axis)
+
+
+ANGLES = [
+    Case("unwrap", between(-6.0, 6.0, shape), unwrapped_by_loop, kwargs=k, note=f"{shape} {label(k)}")
+    for shape, k in [
+        ((3, 7), {}),
+        ((5, 3), {"axis": 0, "period": 3.0}),
+        ((2, 6), {"discont": 4.5}),
+        ((2, 0), {}),
+        ((1,), {}),
+    ]
+]
+
+CASES = [*SUMS, *EXTREMES, *LOGSUMEXP, *PRODUCTS, *ANGLES]

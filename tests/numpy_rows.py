@@ -218,6 +218,8 @@ PICKING = [
         lambda x: np.unique(x, return_index=True, return_inverse=True, return_counts=True),
         lambda x: np.unique(x, axis=0),
     ),
+    *rows("np.sort_complex", complexes((2, 3)), np.sort_complex),
+    *rows("np.sort_complex", apart((3,)), np.sort_complex, wide=True),
     *rows("np.unique_values", apart((2, 3)), lambda x: np.sort(np.unique_values(x))),
     *rows("np.unique_inverse", apart((2, 3)), np.unique_inverse),
     *rows("np.unique_all", apart((2, 3)), np.unique_all),
@@ -289,10 +291,17 @@ STATISTICS = [
         row
         for method in (
             "linear lower higher nearest midpoint interpolated_inverted_cdf hazen weibull median_unbiased "
-            "normal_unbiased"
+            "normal_unbiased inverted_cdf averaged_inverted_cdf closest_observation"
         ).split()
         for row in rows(
             "np.quantile", apart((7,)), lambda x, m=method: np.quantile(x, [0.01, 0.3, 0.77, 1.0], method=m)
+        )
+    ),
+    *(
+        row
+        for method in ("inverted_cdf", "averaged_inverted_cdf", "closest_observation")  # q n a whole number
+        for row in rows(
+            "np.quantile", apart((8,)), lambda x, m=method: np.quantile(x, np.arange(17) / 16.0, method=m)
         )
     ),
     *rows(

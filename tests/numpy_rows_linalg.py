@@ -22,6 +22,13 @@ CALCULUS = [
         lambda x, y: np.diff(x, n=0),
     ),
     *rows(
+        "np.unwrap",
+        lambda rng: (np.cumsum(rng.uniform(-4.0, 4.0, (3, 5)), axis=1),),
+        np.unwrap,
+        lambda p: np.unwrap(p, axis=0, discont=4.0),
+        lambda p: np.unwrap(p, period=1.5),
+    ),
+    *rows(
         "np.ediff1d", normal((2, 3), (2,)), lambda x, y: np.ediff1d(x), lambda x, y: np.ediff1d(x, y, y[0])
     ),
     *rows(
@@ -130,6 +137,11 @@ def solvable(rng):
     return a, rng.standard_normal(3), rng.standard_normal((3, 2))
 
 
+def space(columns):
+    """The projection onto the space of columns, which does not depend on their choice."""
+    return np.matmul(columns, np.conj(np.swapaxes(columns, -1, -2)))
+
+
 NORMS = [None, 1, -1, 2, -2, np.inf, -np.inf]
 LINALG = [
     *rows("np.linalg.slogdet", distinct((2, 3, 3)), np.linalg.slogdet),
@@ -168,6 +180,15 @@ LINALG = [
         lambda a: np.linalg.svd(a[:2]),
         lambda a: np.linalg.svd(a, compute_uv=False),
     ),
+    *rows(
+        "np.linalg.svd",
+        tall(2, 4, 2),
+        lambda a: np.linalg.svd(a)[1],
+        lambda a: space(np.linalg.svd(a)[0][..., 2:]),
+        lambda a: space(np.linalg.svd(np.swapaxes(a, 1, 2))[2].swapaxes(1, 2)[..., 2:]),
+    ),
+    *rows("np.linalg.svd", complexes((4, 2)), lambda a: np.abs(space(np.linalg.svd(a)[0][..., 2:]))),
+    *rows("np.linalg.svd", complexes((2, 4)), lambda a: np.abs(space(np.conj(np.linalg.svd(a)[2].T)[:, 2:]))),
     *rows("np.linalg.svdvals", tall(2, 3, 2), np.linalg.svdvals),
     *rows("np.linalg.svdvals", lambda rng: (*complexes((2, 3))(rng),), np.linalg.svdvals),
     *rows(
@@ -177,7 +198,10 @@ LINALG = [
         lambda a: np.linalg.qr(a[:2]),
         lambda a: np.linalg.qr(a[:2], "complete"),
         lambda a: np.linalg.qr(a[:, :2], "r"),
+        lambda a: np.linalg.qr(a[:, :2], "complete"),
+        lambda a: space(np.linalg.qr(a[:, :1], "complete")[0][:, 1:]),
     ),
+    *rows("np.linalg.qr", complexes((4, 2)), lambda a: np.abs(space(np.linalg.qr(a, "complete")[0][:, 2:]))),
     *rows("np.linalg.pinv", tall(3, 2), np.linalg.pinv, lambda a: np.linalg.pinv(a, rtol=1e-9)),
     *rows(
         "np.linalg.vector_norm",

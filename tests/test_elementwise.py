@@ -289,8 +289,8 @@ ERRORS = [
     ),
     (lambda t: ops.dropout(t, np.ones((2, 4), bool), 0.0), ValueError, "0 < keep <= 1, got 0.0"),
     (lambda t: np.clip(t, 0.0, 1.0, t), ValueError, "give them once"),
-    (lambda t: np.sum(t, 0, np.float64), TypeError, "sum"),
-    (lambda t: np.sum(t, dtype=np.float64), TypeError, "dtype"),
+    (lambda t: np.sum(t, 0, None, np.zeros(4)), TypeError, "sum: out="),
+    (lambda t: np.sum(t, type=np.float64), TypeError, "type"),
     (lambda t: np.max(np.zeros((2, 0)) + t[:, :0]), ValueError, "max: zero-size array"),
 ]
 

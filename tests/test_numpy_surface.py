@@ -1,6 +1,7 @@
 """NumPy's functions on tensors: the composed ones against NumPy's own values, two orders of derivative
 against differences, float32 and layouts; and what they promise beyond values."""
 
+import operator
 import sys
 
 import numpy as np
@@ -10,9 +11,9 @@ import autograd.numpy as anp
 from autograd import Tensor, check_grads, gradient
 from autograd.ops import special
 from autograd.tensor import wrap
-from tests import numpy_rows, numpy_rows_linalg
+from tests import numpy_rows, numpy_rows_keywords, numpy_rows_linalg
 
-ROWS = [*numpy_rows.ROWS, *numpy_rows_linalg.ROWS]
+ROWS = [*numpy_rows.ROWS, *numpy_rows_keywords.ROWS, *numpy_rows_linalg.ROWS]
 IDS = [f"{row}-{k}" for k, row in enumerate(ROWS)]
 every_row = pytest.mark.parametrize("row", ROWS, ids=IDS)
 
@@ -109,6 +110,8 @@ def slope(f, x):
         (lambda x: np.linalg.norm(x, np.inf), [2.0, -2.0, 1.0], [0.5, -0.5, 0.0]),
         (lambda x: np.fmax(x, [0.0, np.nan, 5.0]), [0.0, 1.0, 2.0], [0.5, 1.0, 0.0]),
         (lambda x: np.fmin(x, [0.0, np.nan, 1.0]), [0.0, 1.0, 2.0], [0.5, 1.0, 0.0]),
+        (lambda x: np.fmax(x, np.nan), [np.nan, 1.0], [1.0, 1.0]),  # the first of two NaN, as in PyTorch
+        (lambda x: np.fmin(np.nan, x), [np.nan, 1.0], [0.0, 1.0]),
         (lambda x: np.nan_to_num(x), [np.nan, np.inf, 2.0], [0.0, 0.0, 1.0]),
         (lambda x: np.nanmax(x), [1.0, np.nan, 1.0], [0.5, 0.0, 0.5]),
         (lambda x: np.nanstd(x), [1.0, np.nan, 1.0], [0.0, 0.0, 0.0]),
@@ -117,6 +120,8 @@ def slope(f, x):
         (lambda x: np.ptp(x), [3.0, 1.0, 2.0], [1.0, -1.0, 0.0]),
         (lambda x: np.copysign(x, -1.0), [2.0, -2.0, 0.0], [-1.0, 1.0, 0.0]),
         (lambda x: np.logaddexp(x, -np.inf), [-np.inf, 1.0], [0.0, 1.0]),
+        (lambda x: np.logaddexp(x, [np.inf, 1.0]), [1.0, np.inf], [0.0, 1.0]),  # as in PyTorch
+        (lambda x: np.logaddexp2([np.inf, 1.0], x), [1.0, np.inf], [0.0, 1.0]),
         (lambda x: np.sinc(x), [0.0], [0.0]),
         (lambda x: np.trapezoid(x, [0.0, 1.0, 3.0]), [1.0, 1.0, 1.0], [0.5, 1.5, 1.0]),
         (
@@ -163,14 +168,26 @@ def test_lists_and_numbers_do_not_promote():
         assert y.dtype == np.float32
 
 
+RAMP = np.arange(9.0).reshape(3, 3)
+
+
 @pytest.mark.parametrize(
     ("f", "error", "words"),
     [
         (lambda x: np.linalg.inv(x[:2, :1]), ValueError, ["inv", "square", "(2, 1)"]),
-        (lambda x: np.linalg.svd(x[:2]), ValueError, ["svd", "(2, 3)", "full_matrices=False"]),
-        (lambda x: np.linalg.qr(x[:, :2], "complete"), ValueError, ["qr", "'complete'", "(3, 2)"]),
+        (
+            lambda x: np.sum(RAMP * np.linalg.svd(x[:1])[2]).backward(),
+            ValueError,
+            ["svd", "2 of 3", "first 1"],
+        ),
+        (
+            lambda x: np.sum(RAMP * np.linalg.qr(x[:, :1], "complete")[0]).backward(),
+            ValueError,
+            ["qr", "'complete'"],
+        ),
+        (lambda x: np.linalg.qr(x, "raw"), ValueError, ["qr", "'raw'", "'complete'"]),
         (lambda x: np.quantile(x, 1.5), ValueError, ["quantile", "1.5"]),
-        (lambda x: np.quantile(x, 0.5, method="inverted_cdf"), ValueError, ["'inverted_cdf'", "linear"]),
+        (lambda x: np.quantile(x, 0.5, method="middle"), ValueError, ["'middle'", "linear"]),
         (lambda x: np.cross(x[:, :1], x), ValueError, ["cross", "1 and 3"]),
         (lambda x: np.block([x, [x]]), ValueError, ["block", "unequal depth"]),
         (lambda x: np.average(x, weights=[1.0, 2.0]), ValueError, ["average", "(2,)", "(3, 3)"]),
@@ -180,6 +197,13 @@ def test_lists_and_numbers_do_not_promote():
         (lambda x: np.linalg.norm(x, 7), ValueError, ["7", "'fro'"]),
         (lambda x: np.histogram(x, weights=x), TypeError, ["weights", "bincount"]),
         (lambda x: np.put(x, 0, 1.0), TypeError, ["np.put"]),
+        (lambda x: np.sum(x, 0, None, np.zeros(3)), TypeError, ["sum", "out="]),
+        (lambda x: np.nanmean(x, out=np.zeros(3)), TypeError, ["out="]),
+        (lambda x: np.max(x, where=x > 0), ValueError, ["max", "initial="]),
+        (lambda x: np.ravel(x[:, ::2], "K"), ValueError, ["'K'", "contiguous"]),
+        (lambda x: np.reshape(x, 9, "B"), ValueError, ["'B'"]),
+        (lambda x: np.take(x, 9, mode="no"), ValueError, ["'wrap'", "'no'"]),
+        (lambda x: np.einsum(x, "ij"), TypeError, ["einsum", "list of labels"]),
         (lambda x: np.linalg.inv(0.0 * x), ValueError, ["inv", "Singular"]),
     ],
 )
@@ -196,10 +220,74 @@ def test_special_functions_without_scipy(monkeypatch):
         special.erfinv(leaf([0.5]))
 
 
-def test_methods_are_ndarrays():
-    x = leaf([[3.0, 1.0, 2.5], [0.5, -1.0, 4.0]])
-    assert x.mT.shape == (3, 2) and x.compress([True, False], axis=0).tolist() == [[3.0, 1.0, 2.5]]
-    assert x.partition(0)[:, 0].tolist() == [1.0, -1.0]
+# of memory, files and views in other types, which a tensor has none of
+NOT_OF_TENSORS = "base byteswap ctypes device dump dumps flat getfield put resize setfield setflags to_device"
+NOT_OF_TENSORS += " tofile view"
+METHODS = [
+    lambda a: a.mT,
+    lambda a: a.compress([True, False], axis=0),
+    lambda a: a.partition(0) if isinstance(a, Tensor) else np.partition(a, 0),
+    lambda a: a.argpartition(0),
+    lambda a: a.ravel().searchsorted([0.0, 3.0], "right"),
+    lambda a: (Tensor if isinstance(a, Tensor) else np.array)([[1, 0, 1], [0, 0, 1]]).choose([a, -a]),
+    lambda a: a.ravel("F"),
+    lambda a: a.flatten("F"),
+    lambda a: a.reshape(3, 2, order="F"),
+    lambda a: a.reshape((3, -1)),
+    lambda a: a.sum(dtype=np.float32),
+    lambda a: a.sum(0, where=a > 0),
+    lambda a: a.mean(axis=1, where=a < 3),
+    lambda a: a.max(axis=0, initial=2.0),
+    lambda a: a.prod(1, initial=2.0),
+    lambda a: a.var(0, ddof=1),
+    lambda a: a.std(axis=(0, 1), keepdims=True, where=a > 0),
+    lambda a: a.cumsum(dtype=np.float32),
+    lambda a: a.cumprod(1),
+    lambda a: divmod(a, 2.0)[0],
+    lambda a: divmod(3.0, a)[1],
+    lambda a: a % 2.0,
+    lambda a: 3.0 // a,
+    lambda a: abs(-a),
+    lambda a: (a > 0) & (a < 3) ^ (a == 1),
+    lambda a: np.array(a.strides + (a.itemsize, a.flags.c_contiguous)),
+    lambda a: np.frombuffer(a.tobytes()),
+]
+
+
+def test_tensors_have_ndarrays_methods():
+    missing = {n for n in dir(np.ndarray) if not n.startswith("_") and not hasattr(Tensor, n)}
+    assert missing == set(NOT_OF_TENSORS.split())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_are_ndarrays(method):
+    a = np.array([[3.0, 1.0, 2.5], [0.5, -1.0, 4.0]])
+    y, expected = method(leaf(a)), method(a)
+    y = y.numpy() if isinstance(y, Tensor) and not y.requires_grad else getattr(y, "_data", y)
+    assert y.dtype == expected.dtype
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+
+
+def test_more_writes_in_place():
+    a = np.array([[3.0, 1.0], [0.5, -1.0]])
+    t = leaf(a).detach()
+    same, t = t, operator.imod(t, 0.75)
+    t = operator.imatmul(t, np.eye(2) + 1)
+    assert t is same
+    np.testing.assert_allclose(t.numpy(), a % 0.75 @ (np.eye(2) + 1))
+
+
+@pytest.mark.parametrize("order", ["A", "K"])
+def test_elements_in_the_order_of_memory(order):
+    a = np.arange(6.0).reshape(2, 3)
+    for plain in (a, a.T, a.copy(order="F")):
+        t = wrap(plain).requires_grad_()
+        np.testing.assert_array_equal(np.ravel(t, order).numpy(), np.ravel(plain, order))
+        if order == "A":
+            np.testing.assert_array_equal(
+                np.reshape(t, (3, -1), order).numpy(), np.reshape(plain, (3, -1), order)
+            )
+        check_grads(lambda x: np.ravel(x, order) ** 2 * np.arange(6.0), plain)
 
 
 # ---- autograd.numpy

@@ -112,10 +112,16 @@ def test_binary(torch, name, shapes):
 
 
 REDUCTIONS = {
-    "nansum": (lambda np, x, k, keep: np.nansum(x, k, keep), lambda t, x, k, keep: t.nansum(x, k, keep)),
-    "nanmean": (lambda np, x, k, keep: np.nanmean(x, k, keep), lambda t, x, k, keep: t.nanmean(x, k, keep)),
+    "nansum": (
+        lambda np, x, k, keep: np.nansum(x, k, keepdims=keep),
+        lambda t, x, k, keep: t.nansum(x, k, keep),
+    ),
+    "nanmean": (
+        lambda np, x, k, keep: np.nanmean(x, k, keepdims=keep),
+        lambda t, x, k, keep: t.nanmean(x, k, keep),
+    ),
     "nanmedian of odd": (
-        lambda np, x, k, keep: np.nanmedian(x[:, :3, :3], k, keep),
+        lambda np, x, k, keep: np.nanmedian(x[:, :3, :3], k, keepdims=keep),
         lambda t, x, k, keep: t.nanquantile(x[:, :3, :3], 0.5, k, keep),
     ),
     "quantile": (
@@ -131,11 +137,11 @@ REDUCTIONS = {
         lambda t, x, k, keep: t.linalg.vector_norm(x, 3, k, keep),
     ),
     "ptp": (
-        lambda np, x, k, keep: np.ptp(x, k, keep),
+        lambda np, x, k, keep: np.ptp(x, k, keepdims=keep),
         lambda t, x, k, keep: t.amax(x, k, keep) - t.amin(x, k, keep),
     ),
     "std": (
-        lambda np, x, k, keep: np.std(x, k, 1, keep),
+        lambda np, x, k, keep: np.std(x, k, ddof=1, keepdims=keep),
         lambda t, x, k, keep: t.std(x, k, keepdim=keep),
     ),
 }

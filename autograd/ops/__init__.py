@@ -12,6 +12,7 @@ from . import fourier as fourier
 from . import functions as functions
 from . import gru as gru
 from . import index as index
+from . import keywords as keywords
 from . import linalg as linalg
 from . import linear_algebra as linear_algebra
 from . import matrix as matrix

@@ -41,6 +41,18 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
     return a
 
 
+@primitive(np.unwrap)
+def unwrap_(p, discont=None, axis=-1, period=2 * np.pi):
+    """Angles along an axis with multiples of the period added where they jump by more than `discont` (by
+    default half a period). What is added does not change with p: the derivative is 1."""
+    return np.unwrap(p, discont, axis, period=period)
+
+
+@unwrap_.vjp("p")
+def _(g):
+    return g
+
+
 @composed(np.ediff1d)
 def ediff1d(ary, to_end=None, to_begin=None):
     """`diff` of the flattened array, with numbers put at the ends of the result."""
@@ -158,7 +170,8 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, axis=0):
 def geomspace(start, stop, num=50, endpoint=True, axis=0):
     """`num` numbers from start to stop, each the same multiple of the one before. For numbers of one sign."""
     start, stop = 1.0 * array(start), 1.0 * array(stop)
-    return start * logspace(0.0 * start, np.log(stop / start), num, endpoint, np.e, axis)
+    powers = logspace(0.0 * start, np.log(stop / start), num, endpoint, np.e, axis)
+    return np.expand_dims(start, axis) * powers if start.ndim == powers.ndim - 1 else start * powers
 
 
 # ---- interpolation

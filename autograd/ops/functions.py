@@ -15,9 +15,11 @@ nondiff(np.spacing, np.gcd, np.lcm, np.bitwise_count, np.isnat, np.array_equiv)
 _LN2, _LN10 = math.log(2.0), math.log(10.0)
 
 
-def _finite(x):
-    """x with 0 in the place of infinities and NaN."""
-    return where(np.isfinite(x), x, 0.0)
+def _below(a, y):
+    """a - y for y = log(e^a + e^b): of an infinite y 0 where a is what makes it so, else -infinity."""
+    infinite = np.isinf(y)
+    below = where(infinite, -np.inf, a - where(infinite, 0.0, y))
+    return where(infinite & (a == np.inf), 0.0, below)
 
 
 # ---- inverse hyperbolic functions, roots, powers and logarithms
@@ -108,12 +110,12 @@ def logaddexp(a, b):
 
 @logaddexp.vjp("a")
 def _(g, a, y):
-    return g * np.exp(a - _finite(y))
+    return g * np.exp(_below(a, y))
 
 
 @logaddexp.vjp("b")
 def _(g, b, y):
-    return g * np.exp(b - _finite(y))
+    return g * np.exp(_below(b, y))
 
 
 @primitive(np.logaddexp2)
@@ -124,12 +126,12 @@ def logaddexp2(a, b):
 
 @logaddexp2.vjp("a")
 def _(g, a, y):
-    return g * np.exp2(a - _finite(y))
+    return g * np.exp2(_below(a, y))
 
 
 @logaddexp2.vjp("b")
 def _(g, b, y):
-    return g * np.exp2(b - _finite(y))
+    return g * np.exp2(_below(b, y))
 
 
 @composed(np.float_power)
@@ -288,7 +290,7 @@ def _(g):
 @primitive(np.fmax)
 def fmax(a, b):
     """The larger of a and b, or the one that is not NaN; where they are equal each gets half of the
-    derivative."""
+    derivative, where both are NaN a gets it."""
     return np.fmax(a, b)
 
 
@@ -299,13 +301,13 @@ def _(g, a, b):
 
 @fmax.vjp("b")
 def _(g, a, b):
-    return where(a == b, 0.5 * g, where((b > a) | np.isnan(a), g, 0.0))
+    return where(a == b, 0.5 * g, where((b > a) | (np.isnan(a) & ~np.isnan(b)), g, 0.0))
 
 
 @primitive(np.fmin)
 def fmin(a, b):
     """The smaller of a and b, or the one that is not NaN; where they are equal each gets half of the
-    derivative."""
+    derivative, where both are NaN a gets it."""
     return np.fmin(a, b)
 
 
@@ -316,7 +318,7 @@ def _(g, a, b):
 
 @fmin.vjp("b")
 def _(g, a, b):
-    return where(a == b, 0.5 * g, where((b < a) | np.isnan(a), g, 0.0))
+    return where(a == b, 0.5 * g, where((b < a) | (np.isnan(a) & ~np.isnan(b)), g, 0.0))
 
 
 @composed(np.nan_to_num)

@@ -63,7 +63,7 @@ def linalg_cholesky(a, *, upper=False):
 @composed(np.linalg.eigh)
 def linalg_eigh(a, UPLO="L"):
     """(eigenvalues, eigenvectors) of Hermitian matrices, of which one triangle is looked at."""
-    return EighResult(*matrix.eigh(_hermitian(a, UPLO.upper() == "L")))
+    return EighResult(*matrix.eigh(_hermitian(a, UPLO.upper() == "L"), UPLO))
 
 
 @composed(np.linalg.eigvalsh)
@@ -86,18 +86,12 @@ def linalg_eigvals(a):
 
 @composed(np.linalg.svd)
 def linalg_svd(a, full_matrices=True, compute_uv=True, hermitian=False):
-    """(U, S, Vh) with a = U S Vh; S alone without `compute_uv`. Raises ValueError for the full U or Vh of a
-    matrix that is not square, whose further columns are arbitrary: they have no derivative."""
+    """(U, S, Vh) with a = U S Vh; S alone without `compute_uv`. The further columns of the full U, or rows of
+    the full Vh, are an arbitrary basis: backward raises ValueError when the loss depends on which."""
     if not compute_uv:
         return matrix.svd(a)[1]
-    if full_matrices and a.shape[-1] != a.shape[-2]:
-        if a.requires_grad:
-            raise ValueError(
-                f"svd: the full U and Vh of shape {a.shape} have no derivative: "
-                "pass full_matrices=False, or compute_uv=False for the singular values"
-            )
-        return np.linalg.svd(unwrap(a), True, True, hermitian)
-    return SVDResult(*matrix.svd(a))
+    full = full_matrices and a.shape[-1] != a.shape[-2]
+    return SVDResult(*(matrix.svd_full(a) if full else matrix.svd(a)))
 
 
 @composed(np.linalg.svdvals)
@@ -108,11 +102,14 @@ def linalg_svdvals(x):
 
 @composed(np.linalg.qr)
 def linalg_qr(a, mode="reduced"):
-    """(Q, R) with a = Q R; R alone in mode 'r'. Raises ValueError in the other modes, where Q has columns
-    without derivative, unless the matrix has no more rows than columns."""
+    """(Q, R) with a = Q R; R alone in mode 'r'; in mode 'complete' with further columns in Q for every row of
+    a. These are an arbitrary basis: backward raises ValueError when the loss depends on which. Raises
+    ValueError in mode 'raw', LAPACK's own form."""
     m, n = a.shape[-2:]
-    if mode not in ("reduced", "r") and not (mode == "complete" and m <= n):
-        raise ValueError(f"qr: mode {mode!r} of shape {a.shape} has no derivative: 'reduced' and 'r' have")
+    if mode not in ("reduced", "r", "complete"):
+        raise ValueError(f"qr: mode {mode!r} has no derivative: 'reduced', 'complete' and 'r' have")
+    if mode == "complete" and m > n:
+        return QRResult(*matrix.qr_complete(a))
     q, r = matrix.qr(a[..., :m])
     if m < n:  # the further columns in the coordinates of Q
         r = np.concatenate([r, np.matmul(matrix.adjoint(q), a[..., m:])], axis=-1)

@@ -7,9 +7,12 @@ its columns and, where eigenvalues or singular values are equal, up to rotations
 depend on these have a derivative. The first derivative of singular values alone needs no such condition.
 """
 
+import math
+
 import numpy as np
 
 from ..primitive import primitive
+from ..tensor import unwrap
 from .selection import where
 
 
@@ -156,11 +159,11 @@ def _(g, y):
 
 
 @primitive(outputs=2)
-def eigh(a):
+def eigh(a, UPLO="L"):
     """(eigenvalues in ascending order, eigenvectors in columns) of Hermitian matrices (the Hermitian part is
-    taken)."""
+    taken). The signs of the vectors are those LAPACK finds from that triangle."""
     _square(a, "eigh")
-    return tuple(np.linalg.eigh(0.5 * (a + adjoint(a))))
+    return tuple(np.linalg.eigh(0.5 * (a + adjoint(a)), UPLO))
 
 
 @eigh.vjp("a")
@@ -205,7 +208,7 @@ def svd(a):
 
 
 @svd.vjp("a")
-def _(g, y):
+def _svd_slope(g, y):
     (g_u, g_s, g_vh), (u, s, vh) = g, y
     if g_u is None and g_vh is None:  # of singular values alone: nothing to divide by
         return conj(np.matmul(u * g_s[..., None, :], vh))
@@ -242,7 +245,7 @@ def qr(a):
 
 
 @qr.vjp("a")
-def _(g, y):
+def _qr_slope(g, y):
     (g_q, g_r), (q, r) = g, y
     middle = 0.0
     if g_r is not None:
@@ -255,3 +258,56 @@ def _(g, y):
     both = where(_eye(r.shape[-1]), 0.5 * np.real(both), both)
     slope = np.matmul(q, both) if g_q is None else g_q + np.matmul(q, both)
     return conj(np.matmul(slope, adjoint(np.linalg.inv(r))))
+
+
+# ---- with further columns, which complete a basis
+
+
+def _of_first(g, basis, k, name):
+    """The cotangent of the first k columns of a unitary matrix, with what that of the others says about them:
+    the space of the others turns against that of the first, dU_2 = -U_1 (dU_1)^H U_2. Which basis of it they
+    are is arbitrary. Raises ValueError when the loss depends on that."""
+    g = conj(g)
+    first, others = basis[..., :k], basis[..., k:]
+    g_first, g_others = g[..., :k], g[..., k:]
+    inner = np.matmul(adjoint(others), g_others)
+    turning = np.abs(unwrap(inner - adjoint(inner))).max(initial=0)
+    if turning > math.sqrt(np.finfo(g.dtype).eps) * np.abs(unwrap(g_others)).max(initial=0):
+        raise ValueError(
+            f"{name}: the loss depends on the last {others.shape[-1]} of {basis.shape[-1]} columns, an "
+            f"arbitrary basis: only their space has a derivative; use the first {k}"
+        )
+    return conj(g_first - np.matmul(others, np.matmul(adjoint(g_others), first)))
+
+
+@primitive(outputs=3)
+def svd_full(a):
+    """(U, S, V^H) as of `svd`, U (..., m, m) and V^H (..., n, n) completed to unitary matrices. Functions of
+    the spaces that the further columns span have a derivative, functions of the columns have none."""
+    return tuple(np.linalg.svd(a, full_matrices=True))
+
+
+@svd_full.vjp("a")
+def _(g, y):
+    (g_u, g_s, g_vh), (u, s, vh) = g, y
+    k = s.shape[-1]
+    if g_u is not None and u.shape[-1] > k:
+        g_u = _of_first(g_u, u, k, "svd with full_matrices")
+    if g_vh is not None and vh.shape[-1] > k:
+        g_vh = adjoint(_of_first(adjoint(g_vh), adjoint(vh), k, "svd with full_matrices"))
+    return _svd_slope((g_u, g_s, g_vh), (u[..., :k], s, vh[..., :k, :]))
+
+
+@primitive(outputs=2)
+def qr_complete(a):
+    """(Q, R) as of `qr`, Q (..., m, m) completed to a unitary matrix, R (..., m, n) with rows of 0. Functions
+    of the space that the further columns span have a derivative, functions of the columns have none."""
+    return tuple(np.linalg.qr(a, "complete"))
+
+
+@qr_complete.vjp("a")
+def _(g, y):
+    (g_q, g_r), (q, r) = g, y
+    k = r.shape[-1]
+    g_q = None if g_q is None else _of_first(g_q, q, k, "qr in mode 'complete'")
+    return _qr_slope((g_q, None if g_r is None else g_r[..., :k, :]), (q[..., :k], r[..., :k, :]))

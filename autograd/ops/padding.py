@@ -104,6 +104,11 @@ _STATISTICS: dict[str, Callable] = {
 def numpy_pad(array, pad_width, mode="constant", **options):
     """numpy.pad, with each of its modes and their options. Raises ValueError for a mode that is a function or
     "empty": what they write has no derivative; and for NumPy's own reasons."""
+    if isinstance(pad_width, dict):
+        widths = [(0, 0)] * array.ndim
+        for axis, width in pad_width.items():
+            widths[axis] = (width, width) if np.ndim(width) == 0 else width
+        pad_width = widths
     if mode == "constant":
         return framed(array, pad_width, options.pop("constant_values", 0.0), **options)
     if mode not in (*_TAKEN, *_STATISTICS, "linear_ramp"):

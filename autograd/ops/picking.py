@@ -51,12 +51,22 @@ def select(condlist, choicelist, default=0.0):
     return y
 
 
+def within(indices, n, mode):
+    """Indices from 0 to n - 1 out of any, in mode 'wrap' or 'clip'; in 'raise' as they are. Raises ValueError
+    on another mode."""
+    if mode == "raise":
+        return indices
+    if mode not in ("wrap", "clip"):
+        raise ValueError(f"mode is 'raise', 'wrap' or 'clip', got {mode!r}")
+    indices = np.asarray(unwrap(indices))
+    return indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
+
+
 @composed(np.choose)
 def choose(a, choices, mode="raise"):
-    """At each place the element of `choices[a]` at that place, for an integer array `a`."""
-    if mode != "raise":
-        raise ValueError(f"choose: mode {mode!r} has no derivative here, only 'raise' has")
-    a = np.asarray(unwrap(a))
+    """At each place the element of `choices[a]` at that place, for an integer array `a`; in mode 'wrap' or
+    'clip' integers beyond the ends come back in."""
+    a = within(np.asarray(unwrap(a)), len(choices), mode)
     choices = [array(c) for c in choices]
     if a.dtype.kind not in "iub":
         raise TypeError(f"choose: takes integers that choose, got {a.dtype}")
@@ -79,6 +89,13 @@ def compress(condition, a, axis=None):
 def extract(condition, arr):
     """The elements where the condition holds, in one row."""
     return np.take(arr, np.flatnonzero(unwrap(condition)))
+
+
+@composed(np.sort_complex)
+def sort_complex(a):
+    """The elements as complex numbers, along the last axis by real part, then by imaginary part."""
+    y = np.sort(array(a), axis=-1)
+    return y if np.iscomplexobj(y) else y.astype(complex)
 
 
 @composed(np.partition)

@@ -10,87 +10,104 @@ from ..dispatch import composed
 from ..tensor import unwrap
 from .index import take_along_axis
 from .products import alike, array
-from .selection import where
+from .selection import where as where_
 
 # ---- leaving NaN out: where all is NaN the result is NaN, without NumPy's warning
 
 
 def _filled(a, value):
-    return where(np.isnan(unwrap(a)), value, a)
+    return where_(np.isnan(unwrap(a)), value, a)
+
+
+def _given(a, dtype=None, out=None, where=True):
+    """The array in `dtype`, with NaN where it is not asked for. Raises TypeError on `out`."""
+    if out is not None:
+        raise TypeError("out= has no gradient: take what the function returns")
+    a = array(a) if dtype is None else array(a).astype(dtype)
+    return a if where is True else where_(unwrap(where), a, np.nan)
 
 
 @composed(np.nansum)
-def nansum(a, axis=None, keepdims=False):
+def nansum(a, axis=None, dtype=None, out=None, keepdims=False, initial=0.0, where=True):
     """The sum of what is not NaN."""
-    return np.sum(_filled(a, 0.0), axis=axis, keepdims=keepdims)
+    a = _given(a, dtype, out, where)
+    return np.sum(_filled(a, 0.0), axis=axis, keepdims=keepdims, initial=initial)
 
 
 @composed(np.nanprod)
-def nanprod(a, axis=None, keepdims=False):
+def nanprod(a, axis=None, dtype=None, out=None, keepdims=False, initial=1.0, where=True):
     """The product of what is not NaN."""
-    return np.prod(_filled(a, 1.0), axis=axis, keepdims=keepdims)
+    a = _given(a, dtype, out, where)
+    return np.prod(_filled(a, 1.0), axis=axis, keepdims=keepdims, initial=initial)
 
 
 @composed(np.nancumsum)
-def nancumsum(a, axis=None):
+def nancumsum(a, axis=None, dtype=None, out=None):
     """Running sums, NaN counting as 0."""
-    return np.cumsum(_filled(a, 0.0), axis=axis)
+    return np.cumsum(_filled(_given(a, dtype, out), 0.0), axis=axis)
 
 
 @composed(np.nancumprod)
-def nancumprod(a, axis=None):
+def nancumprod(a, axis=None, dtype=None, out=None):
     """Running products, NaN counting as 1."""
-    return np.cumprod(_filled(a, 1.0), axis=axis)
+    return np.cumprod(_filled(_given(a, dtype, out), 1.0), axis=axis)
 
 
 def _divided(total, a, axis, keepdims, ddof=0):
     """The total over how many elements of a are not NaN, less ddof; NaN where that is not above 0."""
     n = np.sum(~np.isnan(unwrap(a)), axis=axis, keepdims=keepdims) - ddof
     share = total / np.where(n > 0, n, 1).astype(total.dtype)
-    return where(n > 0, share, np.nan)
+    return where_(n > 0, share, np.nan)
 
 
 @composed(np.nanmean)
-def nanmean(a, axis=None, keepdims=False):
+def nanmean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
     """The mean of what is not NaN."""
-    return _divided(nansum(a, axis, keepdims), a, axis, keepdims)
+    a = _given(a, dtype, out, where)
+    total = np.sum(_filled(a, 0.0), axis=axis, keepdims=keepdims)
+    return _divided(total, a, axis, keepdims)
 
 
 @composed(np.nanvar)
-def nanvar(a, axis=None, ddof=0, keepdims=False):
-    """The variance of what is not NaN."""
-    apart = _filled(a - nanmean(a, axis, True), 0.0)
+def nanvar(
+    a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, mean=None, correction=None
+):
+    """The variance of what is not NaN, about its mean or a `mean` that is known."""
+    a = _given(a, dtype, out, where)
+    mean = nanmean(a, axis, keepdims=True) if mean is None else mean
+    apart = _filled(a - mean, 0.0)
     squares = np.real(apart * np.conj(apart)) if np.iscomplexobj(a) else apart * apart
-    return _divided(np.sum(squares, axis=axis, keepdims=keepdims), a, axis, keepdims, ddof)
+    total = np.sum(squares, axis=axis, keepdims=keepdims)
+    return _divided(total, a, axis, keepdims, ddof if correction is None else correction)
 
 
 @composed(np.nanstd)
-def nanstd(a, axis=None, ddof=0, keepdims=False):
+def nanstd(a, *args, **kwargs):
     """The standard deviation of what is not NaN; where it is 0 so is its derivative."""
-    return root(nanvar(a, axis, ddof, keepdims))
+    return root(nanvar(a, *args, **kwargs))
 
 
 def root(x):
     """The square root, with the slope 0 at 0."""
     zero = unwrap(x) == 0
-    return where(zero, 0.0, np.sqrt(where(zero, 1.0, x)))
+    return where_(zero, 0.0, np.sqrt(where_(zero, 1.0, x)))
 
 
 @composed(np.nanmax)
-def nanmax(a, axis=None, keepdims=False):
-    """The largest of what is not NaN; equal ones share its derivative."""
-    return _nanextreme(np.max, -np.inf, a, axis, keepdims)
+def nanmax(a, axis=None, out=None, keepdims=False, initial=np.nan, where=True):
+    """The largest of what is not NaN, and of `initial`; equal ones share its derivative."""
+    return np.fmax(_nanextreme(np.max, -np.inf, _given(a, None, out, where), axis, keepdims), initial)
 
 
 @composed(np.nanmin)
-def nanmin(a, axis=None, keepdims=False):
-    """The smallest of what is not NaN; equal ones share its derivative."""
-    return _nanextreme(np.min, np.inf, a, axis, keepdims)
+def nanmin(a, axis=None, out=None, keepdims=False, initial=np.nan, where=True):
+    """The smallest of what is not NaN, and of `initial`; equal ones share its derivative."""
+    return np.fmin(_nanextreme(np.min, np.inf, _given(a, None, out, where), axis, keepdims), initial)
 
 
 def _nanextreme(extreme, least, a, axis, keepdims):
     none = np.all(np.isnan(unwrap(a)), axis=axis, keepdims=keepdims)
-    return where(none, np.nan, extreme(_filled(a, least), axis=axis, keepdims=keepdims))
+    return where_(none, np.nan, extreme(_filled(a, least), axis=axis, keepdims=keepdims))
 
 
 # ---- order statistics
@@ -110,15 +127,22 @@ _ROUNDING: dict[str, Callable] = {
     "nearest": np.rint,
     "midpoint": lambda at: 0.5 * (np.floor(at) + np.ceil(at)),
 }
+_STEPS: dict[str, Callable] = {  # of q n, counted from 1, to an element, or the middle of two at a step
+    "inverted_cdf": np.ceil,
+    "averaged_inverted_cdf": lambda at: 0.5 * (np.ceil(at) + np.floor(at + 1.0)),
+    "closest_observation": lambda at: np.rint(at),
+}
 
 
 def _places(q, n, method):
     """Where the quantiles stand among n sorted elements, counted from 0, between the elements too."""
     if method in _ROUNDING:
         return _ROUNDING[method](q * (n - 1.0))
+    if method in _STEPS:
+        return np.clip(_STEPS[method](q * n) - 1.0, 0.0, np.maximum(n - 1.0, 0.0))
     if method not in _PLOTTING:
-        known = ", ".join([*_PLOTTING, *_ROUNDING])
-        raise ValueError(f"quantile: method {method!r} has no derivative here; those that have: {known}")
+        known = ", ".join([*_PLOTTING, *_ROUNDING, *_STEPS])
+        raise ValueError(f"quantile: there is no method {method!r}; those that are: {known}")
     alpha, beta = _PLOTTING[method]
     return np.clip(n * q + (alpha + q * (1.0 - alpha - beta)) - 1.0, 0.0, np.maximum(n - 1.0, 0.0))
 
@@ -151,47 +175,47 @@ def _quantile(a, q, axis, method, keepdims, skip_nan):
     low, high = np.maximum(low, 0), np.clip(low + 1, 0, np.maximum(n - 1, 0))
     low, high = (np.broadcast_to(i, (*rows.shape[:-1], i.shape[-1])) for i in (low, high))
     y = take_along_axis(ordered, low, -1)
-    y = where(unwrap(weight) == 0, y, y + weight * (take_along_axis(ordered, high, -1) - y))
+    y = where_(unwrap(weight) == 0, y, y + weight * (take_along_axis(ordered, high, -1) - y))
     bad = n == 0 if skip_nan else nan[..., -1:]
-    y = np.moveaxis(where(bad, np.nan, y), -1, 0)  # (k, ...)
+    y = np.moveaxis(where_(bad, np.nan, y), -1, 0)  # (k, ...)
     return y.reshape((*q.shape, *(kept if keepdims else rows.shape[:-1])))
 
 
 @composed(np.quantile)
-def quantile(a, q, axis=None, *, method="linear", keepdims=False):
+def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
     """The q-quantiles, 0 <= q <= 1: q's axes come first. NaN where an element is NaN. Raises ValueError on a
-    q outside and on a method without derivative."""
-    return _quantile(a, q, axis, method, keepdims, False)
+    q outside and on an unknown method."""
+    return _quantile(_given(a, None, out), q, axis, method, keepdims, False)
 
 
 @composed(np.percentile)
-def percentile(a, q, axis=None, *, method="linear", keepdims=False):
+def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
     """The quantiles of q / 100."""
-    return _quantile(a, array(q) / 100.0, axis, method, keepdims, False)
+    return _quantile(_given(a, None, out), array(q) / 100.0, axis, method, keepdims, False)
 
 
 @composed(np.median)
-def median(a, axis=None, keepdims=False):
+def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     """The element in the middle, or the mean of the two there. PyTorch's median is the lower of the two."""
-    return _median(a, axis, keepdims, False)
+    return _median(_given(a, None, out), axis, keepdims, False)
 
 
 @composed(np.nanquantile)
-def nanquantile(a, q, axis=None, *, method="linear", keepdims=False):
+def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
     """The q-quantiles of what is not NaN."""
-    return _quantile(a, q, axis, method, keepdims, True)
+    return _quantile(_given(a, None, out), q, axis, method, keepdims, True)
 
 
 @composed(np.nanpercentile)
-def nanpercentile(a, q, axis=None, *, method="linear", keepdims=False):
+def nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
     """The quantiles of q / 100 of what is not NaN."""
-    return _quantile(a, array(q) / 100.0, axis, method, keepdims, True)
+    return _quantile(_given(a, None, out), array(q) / 100.0, axis, method, keepdims, True)
 
 
 @composed(np.nanmedian)
-def nanmedian(a, axis=None, keepdims=False):
+def nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     """The median of what is not NaN."""
-    return _median(a, axis, keepdims, True)
+    return _median(_given(a, None, out), axis, keepdims, True)
 
 
 def _median(a, axis, keepdims, skip_nan):
@@ -199,8 +223,9 @@ def _median(a, axis, keepdims, skip_nan):
 
 
 @composed(np.ptp)
-def ptp(a, axis=None, keepdims=False):
+def ptp(a, axis=None, out=None, keepdims=False):
     """The largest less the smallest element; equal ones share the derivative."""
+    a = _given(a, None, out)
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
 
 
@@ -232,10 +257,10 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
 
 
 @composed(np.cov)
-def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None):
+def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
     """The covariance matrix of variables in rows (in columns without `rowvar`) over n observations, divided
     by n - 1, or n with `bias`, or n - ddof. `fweights` are numbers of repetitions, `aweights` weights."""
-    x = _observations(m, rowvar)
+    x = _observations(_given(m, dtype), rowvar)
     if y is not None:
         x = np.concatenate([x, _observations(y, rowvar)])
     w = np.ones(x.shape[1]) if fweights is None else np.asarray(unwrap(fweights), float)
@@ -257,9 +282,9 @@ def _observations(m, rowvar):
 
 
 @composed(np.corrcoef)
-def corrcoef(x, y=None, rowvar=True):
+def corrcoef(x, y=None, rowvar=True, *, dtype=None):
     """Pearson's correlation coefficients: the covariances over the products of the standard deviations."""
-    c = cov(x, y, rowvar)
+    c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
     scale = np.sqrt(np.real(np.diagonal(c)))
