@@ -224,7 +224,7 @@ def test_a_region_is_read_from_the_map_of_its_scale():
 def test_faster_rcnn_learns_a_picture_and_finds_what_is_in_it():
     net, (image, boxes, labels) = small_rcnn(), a_bright_square(np.random.default_rng(1))
     optimizer, costs = Adam(net.parameters(), lr=3e-3), []
-    for _ in range(60):
+    for _ in range(120):
         cost = net.losses(image, boxes, labels)
         optimizer.zero_grad()
         cost.backward()

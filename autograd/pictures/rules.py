@@ -53,6 +53,7 @@ TEXTBOOK = {
     "conv2d": {"x": "g * w turned by 180°", "w": "x ⋆ g", "b": "Σ g"},
     "conv2d_weight_grad": {"x": "conv2d's dx, with g for its filters"},
     "conv3d": {"x": "g * w turned by 180°", "w": "x ⋆ g", "b": "Σ g"},
+    "conv3d_input_grad": {"g": "u ⋆ w", "w": "conv3d's dw, with u for x", "b": "Σ u"},
     "conv3d_weight_grad": {"x": "conv3d's dx, with g for its filters"},
     "convolve_full": {"a": "g ⋆ v", "v": "g ⋆ a"},
     "copysign": {"a": "g where a and y have one sign, −g elsewhere"},
@@ -101,6 +102,7 @@ TEXTBOOK = {
     "prod": {"a": "g y / a"},
     "put_diagonal": {"values": "the diagonal of g"},
     "qr": {"a": "(dQ + Q M) R⁻ᵀ, M symmetric with the lower triangle of R dRᵀ − dQᵀ Q"},
+    "qr_complete": {"a": "qr's, the space of further columns turning against the first"},
     "repeat": {"a": f"Σ g {SUMS}"},
     "resample": {"x": "g to the places read, by the same weights"},
     "reshape": {"a": "g in the shape of a"},
@@ -124,6 +126,7 @@ TEXTBOOK = {
     "std": {"a": "g (a − mean(a)) / (n y)"},
     "sum": {"a": "g to each term"},
     "tanh": {"x": "g (1 − y²)"},
+    "svd_full": {"a": "svd's, the space of further columns turning against the first"},
     "svd": {
         "a": "U (diag(ds) + (F ∘ (Uᵀ dU − dUᵀ U)) s + s (F ∘ (Vᵀ dV − dVᵀ V))) Vᵀ of a square a, "
         "F_ij = 1 / (s_j² − s_i²)"
