@@ -47,7 +47,8 @@ class Primitive:
         self.rules = []  # (arguments it serves, names it asks for, rule)
         self.plans = {}  # by a mask of the inputs that require grad
         self.differentiable: tuple = ()  # positions of the arguments that have a rule
-        self.unary = self.binary = False  # whether it is plainly a function of one array, or of two
+        # whether it is plainly a function of one array, or of two; whether several have to come to one dtype
+        self.unary = self.binary = self.mixes = False
         self.twin_function = None
 
     def vjp(self, *arguments):
@@ -62,6 +63,7 @@ class Primitive:
             self.rules.append((arguments, names, rule))
             places = {self.parameters.index(a) for a in arguments}
             self.differentiable = tuple(sorted({*self.differentiable, *places}))
+            self.mixes = self.variadic is not None or len(self.differentiable) > 1
             plainly = self.outputs == 1 and not self.residuals and self.variadic is None
             self.unary = plainly and self.arity == 1
             self.binary = plainly and self.arity == 2 and self.differentiable == (0, 1)
@@ -98,7 +100,7 @@ class Primitive:
         elements = values
         if at is not None:
             elements = values[at] = list(values[at])
-        recording = state.recording
+        recording, mixes = state.recording, self.mixes
         traced = mixed = False
         # what requires grad: its vertices, a bit for the place of each
         inputs, mask, dtype = [], 0, None
@@ -106,15 +108,15 @@ class Primitive:
             if isinstance(value, Tensor):
                 traced = True
                 elements[i] = array = value._data
-                if array.dtype is not dtype:
+                if mixes and array.dtype is not dtype:
                     mixed, dtype = mixed or dtype is not None, array.dtype
                 if recording and value.requires_grad:
                     mask |= 1 << i
                     inputs.append(value if value.node is None else value.node)
-            elif type(value) not in _WEAK and (at is not None or i in self.differentiable):
+            elif mixes and type(value) not in _WEAK and (at is not None or i in self.differentiable):
                 mixed = True
         try:
-            if mixed and traced and (at is not None or len(self.differentiable) > 1):
+            if mixed and traced:
                 self._one_dtype(elements)
             y: Any = self.forward(*values)
         except (ValueError, TypeError, IndexError) as error:

@@ -166,16 +166,18 @@ class Call:
         if len(roots) == len(self._scanned[0]) and all(map(operator.is_, roots, self._scanned[0])):
             return self._scanned[1]
         self._graph = reached = _reached(roots)
-        used = {vertex for vertex in self.own if vertex in reached}
+        used = self.own & reached.keys()
+        ends = [vertex for vertex in reached if not vertex.inputs]
         outside = any(type(vertex) is Node for vertex in used) or any(
-            v.requires_grad for v in reached if not v.inputs and v not in used
+            vertex.requires_grad for vertex in ends if vertex not in used
         )
         self._scanned = roots, (used, outside)
         return self._scanned[1]
 
     def is_used_outside(self, *tensors):
-        """Whether something else that requires grad went in, so that the derivative has a derivative."""
-        return self.outer and self.scan(tensors)[1]
+        """Whether something else that requires grad went into these, or what was pulled last, so that the
+        derivative has a derivative."""
+        return self.outer and (self.scan(tensors) if tensors else self._scanned[1])[1]
 
     def pull(self, pairs, create_graph=None, retain=False):
         """The gradients of the leaves, zeros where the outputs do not use one, from the pairs of an output
@@ -270,7 +272,7 @@ def value_and_grad(f, argnum=0):
         call = Call(f, args, kwargs, argnum)
         out = call.output("grad")
         found = call.like_arguments(call.pull([(out, None)]))
-        return call.value(out, call.is_used_outside(out)), found
+        return call.value(out, call.is_used_outside()), found
 
     return run
 

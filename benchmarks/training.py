@@ -195,12 +195,10 @@ def steps(model, parameters, args, targets, cost, optimizer, train, no_grad, arr
         if not train:
             return {f"output {k}": array(None, y) for k, y in enumerate(last["outputs"])}
         names = [name for name, p in parameters.items() if p.grad is not None]
-        deepest, nearest = (array(parameters[name], parameters[name].grad) for name in (names[0], names[-1]))
-        return {
-            "loss": array(None, last["loss"]),
-            # The norm: a value that rounding moves across the kink of a ReLU changes some of its elements.
-            f"norm of the gradient of {names[0]}": np.asarray(np.linalg.norm(deepest)),
-            f"gradient of {names[-1]}": nearest,
-        }
+        gradient = [array(parameters[name], parameters[name].grad) for name in (names[0], names[-1])]
+        # The norm: a value that rounding moves across the kink of a ReLU changes some of its elements.
+        norm = np.asarray(np.linalg.norm(gradient[0]))
+        found = {"loss": array(None, last["loss"]), f"norm of the gradient of {names[0]}": norm}
+        return found | ({f"gradient of {names[-1]}": gradient[1]} if len(names) > 1 else {})
 
     return step if train else inference, result
