@@ -17,9 +17,7 @@ class Node:
     """One recorded op: `name`, `inputs` (vertices), `shape` and `dtype` of its output, and `saved`, the
     values its rules named. `saved` is None once backward has used and freed it."""
 
-    __slots__ = ("plan", "inputs", "saved", "shape", "dtype", "clock", "__dict__")
-    hooks = None
-    line = None  # the user's source line, in anomaly mode
+    __slots__ = ("plan", "inputs", "saved", "shape", "dtype", "clock", "hooks", "line")
 
     def __init__(self, plan, inputs, saved, shape, dtype, clock):
         self.plan = plan
@@ -28,6 +26,7 @@ class Node:
         self.shape = shape
         self.dtype = dtype
         self.clock = clock  # the clock of writes when the values were saved
+        self.hooks = self.line = None  # `line`: the user's source line, in anomaly mode
 
     @property
     def name(self) -> str:
@@ -159,16 +158,18 @@ def propagate(cotangents, create_graph, retain_graph, wanted=None, reached=None)
     each leaf, or for each vertex of `wanted` and then only the paths to these are walked; `owned` tells that
     the buffer is shared with nothing."""
     needed = needs = None
-    reached = reached or _reached(cotangents)
+    reached, ready = reached or _reached(cotangents), []
     if wanted is not None:
         needed = set(wanted)
         for vertex in reversed(list(consumers_first(cotangents))):
             if not needed.isdisjoint(vertex.inputs):
                 needed.add(vertex)
     for vertex, g in cotangents.items():
-        reached[vertex][2] = g
+        entry = reached[vertex]
+        entry[2] = g
+        if not entry[1]:
+            ready.append(entry)
     watchers = state.backward_watchers
-    ready = [entry for entry in reached.values() if not entry[1]]
     while ready:
         vertex, _, g, owned = entry = ready.pop()
         entry[2] = None
@@ -234,7 +235,7 @@ def cotangents_of(outputs, gs, inputs, needs) -> dict:
     several."""
     pairs = [(outputs, gs)] if isinstance(outputs, Tensor) else zip(outputs, gs, strict=True)
     pairs = [(o, g) for o, g in pairs if g is not None and o.requires_grad]
-    start = sum_by_vertex([o for o, _ in pairs], [g for _, g in pairs], True)
+    start = sum_by_vertex(pairs, True)
     wanted = {vertex_of(t) for t, need in zip(inputs, needs, strict=True) if need}
     return {vertex: g for vertex, g, _ in propagate(start, True, True, wanted)}
 
@@ -253,9 +254,9 @@ def start_of(output, gradient):
                 "or give its cotangent as gradient="
             )
         return np.array(1, output.dtype, ndmin=output.ndim)
-    if np.shape(gradient) != output.shape:
-        raise ValueError(f"gradient has shape {np.shape(gradient)}, the tensor it belongs to {output.shape}")
     g = gradient if isinstance(gradient, Tensor) else as_array(gradient)
+    if g.shape != output.shape:
+        raise ValueError(f"gradient has shape {g.shape}, the tensor it belongs to {output.shape}")
     return _turn(g if g.dtype == output.dtype else g.astype(output.dtype))
 
 
@@ -265,13 +266,12 @@ def _turn(g):
     return np.conj(g) if g.dtype.kind == "c" else g
 
 
-def sum_by_vertex(outputs, cotangents, create_graph):
-    total = {}
-    for output, g in zip(outputs, cotangents, strict=True):
-        if create_graph and not isinstance(g, Tensor):
-            g = wrap(g)
-        elif not create_graph and isinstance(g, Tensor):
-            g = g._data
+def sum_by_vertex(pairs, create_graph):
+    """What a backward starts from, by vertex, of pairs of an output and its cotangent."""
+    total: dict = {}
+    for output, g in pairs:
+        if isinstance(g, Tensor) is not create_graph:
+            g = wrap(g) if create_graph else g._data
         vertex = vertex_of(output)
         total[vertex] = total[vertex] + g if vertex in total else g
     return total
@@ -293,7 +293,7 @@ def backward(output, gradient=None, retain_graph=None, create_graph=False) -> No
     retain_graph = create_graph if retain_graph is None else retain_graph
     before, state.recording = state.recording, create_graph
     try:
-        cotangents = sum_by_vertex([output], [start_of(output, gradient)], create_graph)
+        cotangents = sum_by_vertex([(output, start_of(output, gradient))], create_graph)
         for leaf, g, owned in propagate(cotangents, create_graph, retain_graph):
             g = finished(g, owned)
             leaf.grad = g if leaf.grad is None else leaf.grad + g if isinstance(g, Tensor) else g + leaf.grad

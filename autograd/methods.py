@@ -2,15 +2,18 @@
 primitive joins."""
 
 import types
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 ops: Any = types.SimpleNamespace()  # op name -> Primitive; filled where primitives are declared
-# operators that an op of two arrays becomes itself when it is declared
-operators = {"add": "__add__", "subtract": "__sub__", "multiply": "__mul__", "divide": "__truediv__"}
-operators |= {"power": "__pow__", "mod": "__mod__", "matmul": "__matmul__"}
+# operators that an op becomes itself when it is declared, and the reflected ones with it
+_binary = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "power": "pow"}
+_binary |= {"mod": "mod", "matmul": "matmul"}
+operators: dict[str, tuple] = {op: (f"__{name}__", f"__r{name}__") for op, name in _binary.items()}
+operators |= {"negative": ("__neg__",), "getitem": ("__getitem__",)}
 
 
 def _axes(args):
@@ -25,7 +28,7 @@ def _reduction(name):
     def method(a, axis=None, keepdims=False, **more):
         if more:  # dtype, initial, where
             return getattr(np, name)(a, axis, keepdims=keepdims, **more)
-        return getattr(ops, name)(a, axis, keepdims)
+        return getattr(ops, name).run(a, axis, keepdims)
 
     return method
 
@@ -38,15 +41,12 @@ class Methods(NDArrayOperatorsMixin):
     __hash__ = object.__hash__
     _data: np.ndarray
     node: Any
+    __getitem__: Any
 
-    shape = property(lambda a: a._data.shape)
-    ndim = property(lambda a: a._data.ndim)
-    size = property(lambda a: a._data.size)
-    dtype = property(lambda a: a._data.dtype)
-    nbytes = property(lambda a: a._data.nbytes)
-    itemsize = property(lambda a: a._data.itemsize)
-    strides = property(lambda a: a._data.strides)
-    flags = property(lambda a: a._data.flags)
+    shape, ndim, size, dtype, nbytes, itemsize, strides, flags = (
+        property(attrgetter(f"_data.{name}"))
+        for name in ("shape", "ndim", "size", "dtype", "nbytes", "itemsize", "strides", "flags")
+    )
     is_leaf = property(lambda a: a.node is None)
     __len__ = lambda a: len(a._data)
     __index__ = lambda a: a._data.__index__()
@@ -65,16 +65,7 @@ class Methods(NDArrayOperatorsMixin):
     zero_grad = lambda a: setattr(a, "grad", None)
     fill = lambda a, value: a.__setitem__(..., value)
 
-    __radd__ = lambda a, b: ops.add.on_two(b, a)
-    __rsub__ = lambda a, b: ops.subtract.on_two(b, a)
-    __rmul__ = lambda a, b: ops.multiply.on_two(b, a)
-    __rtruediv__ = lambda a, b: ops.divide.on_two(b, a)
-    __rpow__ = lambda a, b: ops.power.on_two(b, a)
-    __rmod__ = lambda a, b: ops.mod.on_two(b, a)
-    __rmatmul__ = lambda a, b: ops.matmul.on_two(b, a)
-    __neg__ = lambda a: ops.negative(a)
     __pos__ = lambda a: a
-    __getitem__ = lambda a, index: ops.getitem(a, index)
 
     # without derivative: plain arrays
     argmax = lambda a, axis=None, keepdims=False: ops.plain("argmax", a, axis=axis, keepdims=keepdims)

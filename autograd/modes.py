@@ -18,22 +18,20 @@ _default_dtype = np.dtype(np.float32)
 
 
 class _Switch(contextlib.ContextDecorator):
-    """Sets one field of the calling thread's state; works as a context and as a decorator, nested or
-    re-entered."""
+    """Sets whether the calling thread records. Context and decorator, nested or re-entered."""
 
-    field: str
     value: bool
 
     def __init__(self):
         self._before = []
 
     def __enter__(self):
-        self._before.append(getattr(state, self.field))
-        setattr(state, self.field, self.value)
+        self._before.append(state.recording)
+        state.recording = self.value
         return self
 
     def __exit__(self, *_):
-        setattr(state, self.field, self._before.pop())
+        state.recording = self._before.pop()
 
     def _recreate_cm(self):
         return type(self)()
@@ -42,13 +40,13 @@ class _Switch(contextlib.ContextDecorator):
 class no_grad(_Switch):
     """Within it nothing is recorded: results do not require grad, and in-place writes are allowed."""
 
-    field, value = "recording", False
+    value = False
 
 
 class enable_grad(_Switch):
     """Records again inside a `no_grad` block."""
 
-    field, value = "recording", True
+    value = True
 
 
 def is_grad_enabled() -> bool:

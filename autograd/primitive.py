@@ -47,8 +47,6 @@ class Primitive:
         self.rules = []  # (arguments it serves, names it asks for, rule)
         self.plans = {}  # by a mask of the inputs that require grad
         self.differentiable: tuple = ()  # positions of the arguments that have a rule
-        # whether it is plainly a function of one array, or of two; whether several have to come to one dtype
-        self.unary = self.binary = self.mixes = False
         self.twin_function = None
 
     def vjp(self, *arguments):
@@ -63,18 +61,17 @@ class Primitive:
             self.rules.append((arguments, names, rule))
             places = {self.parameters.index(a) for a in arguments}
             self.differentiable = tuple(sorted({*self.differentiable, *places}))
-            self.mixes = self.variadic is not None or len(self.differentiable) > 1
-            plainly = self.outputs == 1 and not self.residuals and self.variadic is None
-            self.unary = plainly and self.arity == 1
-            self.binary = plainly and self.arity == 2 and self.differentiable == (0, 1)
-            shortest = self.on_one if self.unary else self
-            if self.binary:
-                self.on_two = shortest = _on_two(self)
-                if self.name in operators:
-                    setattr(Tensor, operators[self.name], shortest)
-            dispatch.update(
-                {f: shortest for f, op in dispatch.items() if op is self and isinstance(f, np.ufunc)}
-            )
+            before = self.__dict__.pop("run", self)
+            plainly = self.outputs == 1 and self.variadic is None
+            if plainly and self.differentiable == (0,):
+                self.__dict__["run"] = _on_first(self)
+            elif plainly and self.arity == 2 and not self.residuals and self.differentiable == (0, 1):
+                self.__dict__["run"] = _on_two(self)
+            ufuncs = [f for f, op in dispatch.items() if op in (self, before) and isinstance(f, np.ufunc)]
+            dispatch.update({f: self.__dict__.get("run", self) for f in ufuncs if f.nin == self.arity})
+            if self.name in operators and registry.get(self.name) is self:
+                for name, method in zip(operators[self.name], (self.run, lambda b, a: self.run(a, b))):
+                    setattr(Tensor, name, method)
             return rule
 
         return declare
@@ -88,19 +85,16 @@ class Primitive:
         return f"<primitive {self.name}({', '.join(self.parameters)})>"
 
     def __call__(self, *args, **kwargs):
-        if kwargs or len(args) != self.arity:
-            values = self._bind(args, kwargs)
-        elif self.unary:
-            return self.on_one(*args)
-        elif self.binary:
-            return self.on_two(*args)
-        else:
-            values = list(args)
-        at = self.variadic
+        return self.run(*(self._bind(args, kwargs) if kwargs or len(args) != self.arity else args))
+
+    def run(self, *args):
+        """The op of all its arguments by position. Those of one operand, or two, have a shorter one."""
+        values, at = list(args), self.variadic
         elements = values
         if at is not None:
             elements = values[at] = list(values[at])
-        recording, mixes = state.recording, self.mixes
+        # whether several arguments have to come to one dtype
+        recording, mixes = state.recording, at is not None or len(self.differentiable) > 1
         traced = mixed = False
         # what requires grad: its vertices, a bit for the place of each
         inputs, mask, dtype = [], 0, None
@@ -137,25 +131,6 @@ class Primitive:
         for watch in state.watchers:
             watch(node, y)
         return _parts(node, y) if many else wrap(y, node)
-
-    def on_one(self, a):
-        """The same path written out for one operand, where a microsecond counts."""
-        if not isinstance(a, Tensor):
-            return self.forward(a)
-        try:
-            y = self.forward(a._data)
-        except (ValueError, TypeError) as error:
-            raise self._explain(error, (a._data,)) from None
-        if type(y) is not ndarray:
-            y = np.asarray(y)
-        if not a.requires_grad or not state.recording:
-            return wrap(y)
-        plan = self.plans.get(1) or self.plans.setdefault(1, Plan(self, 1))
-        inputs = (a if a.node is None else a.node,)
-        node = Node(plan, inputs, plan.pick((a._data, y)), y.shape, y.dtype, writes.clock)
-        for watch in state.watchers:
-            watch(node, y)
-        return wrap(y, node)
 
     def _bind(self, args, kwargs):
         if len(args) > self.arity:
@@ -206,8 +181,47 @@ class Primitive:
         return kind(text if text.startswith(self.name) else f"{self.name}: {text} [{', '.join(shapes)}]")
 
 
+def _on_first(op):
+    """The path written out for an op of one operand and options, where a microsecond counts: as a function
+    and no method, which so is an operator of tensors without another call."""
+    residuals = op.residuals
+
+    def on_first(a, *options):
+        for option in options:
+            if isinstance(option, Tensor):
+                return Primitive.run(op, a, *options)
+        x = a._data if isinstance(a, Tensor) else a
+        try:
+            y = op.forward(x, *options) if options else op.forward(x)
+        except (ValueError, TypeError, IndexError) as error:
+            raise op._explain(error, (x, *options)) from None
+        kept = ()
+        if residuals:
+            y, *kept = y
+        if x is a:
+            return y
+        if type(y) is not ndarray:
+            y = np.asarray(y)
+        if not a.requires_grad or not state.recording or y.dtype.kind not in "fc":
+            return wrap(y)
+        plan = op.plans.get(1) or op.plans.setdefault(1, Plan(op, 1))
+        node = _new(Node)
+        node.plan, node.inputs = plan, (a if a.node is None else a.node,)
+        node.saved = plan.pick((x, *options, y, *kept) if options or kept else (x, y))
+        node.shape, node.dtype, node.clock = y.shape, y.dtype, writes.clock
+        node.hooks = node.line = None
+        for watch in state.watchers:
+            watch(node, y)
+        return wrap(y, node)
+
+    on_first.name = op.name  # type: ignore[attr-defined]
+    return on_first
+
+
 def _on_two(op):
-    """And for two: as a function and no method, which so is an operator of tensors, without another call."""
+    """And for an op of two."""
+    forward = op.forward
+    small, limit = getattr(forward, "small", (op, 0))  # of arrays of fewer elements than the limit
 
     def on_two(a, b):
         mask = 0
@@ -223,13 +237,15 @@ def _on_two(op):
                 mask += 2
         if type(x) is type(z) is ndarray:
             mixed = x.dtype is not z.dtype
+            plain = limit and x.size < limit > z.size and op.forward is forward
         else:
             mixed = type(x) not in _WEAK and type(z) not in _WEAK
+            plain = False
         try:
             if mixed and traced:
                 op._one_dtype(values := [x, z])
                 x, z = values
-            y = op.forward(x, z)
+            y = small(x, z) if plain else op.forward(x, z)
         except (ValueError, TypeError) as error:
             raise op._explain(error, (x, z)) from None
         if not traced:
@@ -252,6 +268,7 @@ def _on_two(op):
         t.node = node = _new(Node)
         node.plan, node.inputs, node.saved = plan, inputs, plan.pick((x, z, y))
         node.shape, node.dtype, node.clock = y.shape, y.dtype, writes.clock
+        node.hooks = node.line = None
         t.requires_grad = True
         for watch in state.watchers:
             watch(node, y)

@@ -53,8 +53,7 @@ def _gradients(pairs, wanted, create_graph, retain_graph, reached=None) -> dict:
     of an output and its cotangent."""
     before, state.recording = state.recording, create_graph
     try:
-        starts = [start_of(o, g) for o, g in pairs]
-        cotangents = sum_by_vertex([o for o, _ in pairs], starts, create_graph)
+        cotangents = sum_by_vertex([(o, start_of(o, g)) for o, g in pairs], create_graph)
         return {
             vertex: finished(g, owned)
             for vertex, g, owned in propagate(cotangents, create_graph, retain_graph, wanted, reached)
@@ -139,7 +138,7 @@ class Call:
             self.out = f(*lifted, **kwargs)
         finally:
             convention.plain, state.recording = before, outer
-        self.own = {vertex_of(t) for t in self.inputs}
+        self.own = [vertex_of(t) for t in self.inputs]
         self._scanned: tuple = ((), (set(), False))
         self._graph: dict | None = None  # of the last scan, for the backward that follows it
 
@@ -166,11 +165,11 @@ class Call:
         if len(roots) == len(self._scanned[0]) and all(map(operator.is_, roots, self._scanned[0])):
             return self._scanned[1]
         self._graph = reached = _reached(roots)
-        used = self.own & reached.keys()
-        ends = [vertex for vertex in reached if not vertex.inputs]
-        outside = any(type(vertex) is Node for vertex in used) or any(
-            vertex.requires_grad for vertex in ends if vertex not in used
-        )
+        used = {vertex for vertex in self.own if vertex in reached}
+        outside = Node in map(type, used)
+        for vertex in [vertex for vertex in reached if not vertex.inputs]:
+            if vertex not in used and vertex.requires_grad:
+                outside = True
         self._scanned = roots, (used, outside)
         return self._scanned[1]
 
@@ -193,7 +192,8 @@ class Call:
         record = record if create_graph is None else create_graph
         found = {}
         if reached:
-            before, convention.plain = convention.plain, self.plain or convention.plain
+            before = convention.plain
+            convention.plain = self.plain or before
             graph, self._graph = self._graph, None  # the walk fills it with cotangents: it serves once
             try:
                 found = _gradients(starts, reached if outside else None, record, retain or record, graph)
@@ -201,8 +201,7 @@ class Call:
                 convention.plain = before
         elif self.plain:
             warnings.warn("Output seems independent of input.", stacklevel=4)
-        got = [found.get(vertex_of(t)) for t in self.inputs]
-        return [_zeros(t) if g is None else g for t, g in zip(self.inputs, got)]
+        return [found[v] if v in found else _zeros(t) for t, v in zip(self.inputs, self.own)]
 
     def like_arguments(self, leaves):
         """The derivatives in the structure of the arguments, as the caller gets them."""

@@ -138,7 +138,7 @@ def _whole_power(a, n):
 def _power_slope(a, b):
     """b a^(b - 1). Where it stands for 0 * 0^-1 it is 0."""
     if isinstance(b, (int, float)):
-        return 2.0 * a if b == 2 else b * power(a, b - 1 if b else 0)
+        return a + a if b == 2 else b * power(a, b - 1 if b else 0)
     return b * power(a, np.where((a == 0) & (b == 0), 0.0, b - 1.0))
 
 

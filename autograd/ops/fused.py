@@ -87,5 +87,5 @@ def fused(function=None, *, plain=None):
             large = any(type(a) is ndarray and a.size >= LARGE for a in args)
             return run(*args) if large else plain(*args)
 
-    choose.kernel = kernel
+    choose.kernel, choose.small = kernel, (plain, LARGE)
     return wraps(function)(choose)

@@ -31,7 +31,7 @@ _WORST = {"max": (-np.inf, np.maximum), "min": (np.inf, np.minimum)}
 def total(op, a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
     """np.sum and np.prod: from `initial` on, over the elements `where` it holds, in `dtype`."""
     if dtype is out is initial is None and where is True:
-        return op(a, axis, keepdims)
+        return op.run(a, axis, keepdims)
     _no_out(out, op)
     start, combine = _STARTS[op.name]
     a = _cast(a, dtype)

@@ -38,7 +38,7 @@ def _stretched(g, shape):
 
 def _kernel_for(a):
     """The kernels, where they are faster than NumPy: large float32 arrays in C order. Else None."""
-    large = type(a) is np.ndarray and a.size >= LARGE and a.dtype == np.float32 and a.flags.c_contiguous
+    large = a.size >= LARGE and type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous
     return _kernels() if large else None
 
 
@@ -51,7 +51,7 @@ def _kernels():
 
 def _total(a, axis, keepdims):
     """`np.add.reduce`, on two threads where that pays."""
-    if (kernels := _kernel_for(a)) and (split := kernels.axes_of(a.shape, axis)):
+    if a.size >= LARGE and (kernels := _kernel_for(a)) and (split := kernels.axes_of(a.shape, axis)):
         total = kernels.total(a, *split)
         if total is not None:
             return total.reshape(_reduced_shape(a.shape, axis, keepdims))

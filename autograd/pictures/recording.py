@@ -177,7 +177,7 @@ def cotangents(outputs: list[Tensor], paths_to: Tensor | None = None) -> dict:
         for vertex, _ in hooked:
             vertex.hooks = None
         with no_grad():
-            start = sum_by_vertex(roots, [np.ones(t.shape, t.dtype) for t in roots], False)
+            start = sum_by_vertex([(t, np.ones(t.shape, t.dtype)) for t in roots], False)
             wanted = None if paths_to is None else {vertex_of(paths_to)}
             for leaf, g, _ in propagate(start, False, True, wanted):
                 found[leaf] = g
