@@ -10,7 +10,7 @@ import numpy as np
 
 from . import tracer
 from .tensor import Tensor
-from .tracer import isbox, primitive_vjps
+from .tracer import Node, isbox, primitive_vjps
 from .transforms import Call, flatten, push, unflatten
 from .util import subval
 
@@ -244,6 +244,14 @@ def vspace(value) -> Any:
 
 
 # ---- rules
+
+
+class VJPNode(Node):
+    """By name: the kind of trace that pulls back, for `register_notrace`."""
+
+
+class JVPNode(Node):
+    """By name: the kind of trace that pushes forward."""
 
 
 primitive_jvps: dict = {}

@@ -1,5 +1,7 @@
 """HIPS/autograd's interface for functions and types of one's own."""
 
+from .core import JVPNode as JVPNode
+from .core import VJPNode as VJPNode
 from .core import VSpace as VSpace
 from .core import def_linear as def_linear
 from .core import defjvp as defjvp
@@ -12,3 +14,4 @@ from .core import vspace as vspace
 from .tracer import Box as Box
 from .tracer import notrace_primitive as notrace_primitive
 from .tracer import primitive as primitive
+from .tracer import register_notrace as register_notrace

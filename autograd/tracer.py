@@ -9,11 +9,17 @@ import operator
 
 import numpy as np
 
-from .graph import Node as Node
+from . import graph
 from .graph import Outputs, vertex_of
 from .modes import state
 from .primitive import _parts
 from .tensor import Tensor, wrap, writes
+from .tracing import Node as Node
+from .tracing import counts as _counts
+from .tracing import getval as getval
+from .tracing import isbox as isbox
+from .tracing import open_traces
+from .tracing import trace as trace
 from .transforms import boxes, convention, flatten, unflatten
 
 Box = Tensor
@@ -77,21 +83,6 @@ def _data_of(x):
 primitive_vjps: dict = {}
 
 
-def isbox(x) -> bool:
-    """Whether x is a tensor, as the arguments of a function are while it is differentiated."""
-    return isinstance(x, Tensor)
-
-
-def getval(x):
-    """The array or number of a tensor, also inside containers; anything else as it is."""
-    if isinstance(x, Tensor):
-        return x._data[()]
-    if isinstance(x, (tuple, list, dict)):
-        leaves, structure = flatten(x)
-        return unflatten(structure, map(getval, leaves)) if any(map(isbox, leaves)) else x
-    return x
-
-
 Tensor._value = property(getval)  # type: ignore[attr-defined]  # what HIPS programs read inside a function
 
 
@@ -111,8 +102,32 @@ for _name in ("add", "sub", "mul", "truediv", "pow"):
     setattr(Tensor, f"__i{_name}__", _rebinding(_in_place, _apart))
 
 
-def toposort(end_node, parents=operator.attrgetter("inputs")):
-    """Yields the vertices before `end_node`, each after all that use it."""
+class RecordedWriteError(RuntimeError, TypeError):
+    """An assignment into a tensor that requires grad: a TypeError in HIPS/autograd."""
+
+
+def _refusing(write):
+    """Item assignment, whose refusal is one of both."""
+
+    def run(t, index, value):
+        try:
+            write(t, index, value)
+        except RuntimeError as error:
+            raise RecordedWriteError(str(error)) from None
+
+    return run
+
+
+Tensor.__setitem__ = _refusing(Tensor.__setitem__)  # type: ignore[method-assign]
+
+
+def _parents(vertex):
+    return vertex.parents if isinstance(vertex, Node) else vertex.inputs
+
+
+def toposort(end_node, parents=_parents):
+    """Yields the vertices, or nodes of a `trace` that keep their `parents`, before `end_node`, each after all
+    that use it."""
     uses = {end_node: 0}
     found = [end_node]
     for vertex in found:
@@ -141,6 +156,15 @@ def notrace_primitive(f):
     return on_values
 
 
+_not_recorded: set = set()
+
+
+def register_notrace(trace_type, function):
+    """What `primitive` made of a function without derivative is not recorded: it runs on values. So it is for
+    every kind of `trace_type`."""
+    _not_recorded.add(function)
+
+
 def primitive(f_raw):
     """f_raw as one recorded op. It is called with arrays, numbers and whatever else its arguments are; the
     rule of `extend.defvjp` is asked for the cotangents of those positional arguments that hold tensors.
@@ -152,6 +176,8 @@ def primitive(f_raw):
         if not any(isinstance(x, Tensor) for leaves in spread for x in leaves):
             return f_raw(*args, **kwargs)
         answer = f_raw(*map(getval, args), **kwargs)
+        if recorded in _not_recorded:
+            return answer
         leaves, structure = flatten(answer)
         arrays = [_data_of(x) for x in leaves]
         if any(a.dtype.kind not in "fc" and type(a) is not Value for a in arrays):
@@ -162,17 +188,17 @@ def primitive(f_raw):
         plan = _Applied(recorded, places, structure, arrays, args, kwargs)
         inputs = tuple(vertex_of(spread[n][k]) for n, k in places)
         if structure is None:
-            node = Node(plan, inputs, (), arrays[0].shape, arrays[0].dtype, writes.clock)
+            node = graph.Node(plan, inputs, (), arrays[0].shape, arrays[0].dtype, writes.clock)
+        else:
+            node = graph.Node(plan, inputs, (), None, None, writes.clock)
+        for open_trace in open_traces.here:
+            open_trace.tell(node, answer, recorded, args, kwargs, places)
+        if structure is None:
             return new_box(answer, node=node) if type(answer) in boxes else wrap(arrays[0], node)
-        node = Node(plan, inputs, (), None, None, writes.clock)
         return unflatten(structure, _parts(node, arrays))
 
     recorded.fun = f_raw  # type: ignore[attr-defined]
     return recorded
-
-
-def _counts(x):
-    return isinstance(x, Tensor) and x.requires_grad
 
 
 class _Applied:
@@ -181,14 +207,20 @@ class _Applied:
     saved_names = ()
 
     def __init__(self, function, places, structure, arrays, args, kwargs):
-        if function not in primitive_vjps:
-            argnums = sorted({n for n, _ in places})
-            raise NotImplementedError(
-                f"no rule for arguments {argnums} of {function.__name__}: defvjp gives it"
-            )
         self.function, self.places, self.structure = function, places, structure
+        if not open_traces.here:  # which may be after no derivative
+            self.rule()
         self.arrays, self.args, self.kwargs = arrays, args, kwargs
         self.primitive, self.outputs, self.name = self, len(arrays), function.__name__
+
+    def rule(self):
+        """The rule of its function. Raises NotImplementedError where there is none."""
+        if self.function not in primitive_vjps:
+            argnums = sorted({n for n, _ in self.places})
+            raise NotImplementedError(
+                f"no rule for arguments {argnums} of {self.function.__name__}: defvjp gives it"
+            )
+        return primitive_vjps[self.function]
 
     def pull(self, g, saved, needs=None):
         values = [x[()] for x in self.arrays]
@@ -208,7 +240,6 @@ class _Applied:
             ]
             g = unflatten(self.structure, given)
         argnums = tuple(sorted({n for n, _ in self.places}))
-        rule = primitive_vjps[self.function]
-        found = rule(argnums, unflatten(self.structure, answers), args, self.kwargs)(g)
+        found = self.rule()(argnums, unflatten(self.structure, answers), args, self.kwargs)(g)
         leaves = dict(zip(argnums, (flatten(x)[0] for x in found), strict=True))
         return [leaves[n][k] for n, k in self.places]

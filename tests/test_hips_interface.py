@@ -8,7 +8,7 @@ import pytest
 
 import autograd
 import autograd.numpy as np
-from autograd import core, differential_operators, extend, misc, test_util, tracer, wrap_util
+from autograd import core, differential_operators, extend, misc, test_util, tracer, util, wrap_util
 from autograd.builtins import isinstance as holds
 from autograd.builtins import type as type_of
 from autograd.misc import fixed_points, optimizers
@@ -348,3 +348,87 @@ def test_optimizers_of_containers(name):
     )
     numpy.testing.assert_allclose([found["a"], *found["b"]], [1, 2, 2], atol=1e-2)
     assert len(seen) == 400 and seen[0] == (2,)
+
+
+class Told(tracer.Node):
+    """Keeps all that it is told of a call."""
+
+    def __init__(self, value, fun, args, kwargs, parent_argnums, parents):
+        self.value, self.name, self.args, self.parents = value, fun.__name__, args, parents
+        self.again = lambda values: fun(*util.subvals(args, zip(parent_argnums, values)), **kwargs)
+
+    def initialize_root(self, name):
+        self.name, self.parents = name, ()
+
+
+def _named(end):
+    return [node.name for node in tracer.toposort(end)][::-1]
+
+
+def test_a_trace_tells_each_call_to_a_class_of_nodes():
+    """As examples/print_trace.py of HIPS/autograd 1.9.1 prints it: C = sin(B) = 0.6300306299958922."""
+    average = lambda x, y: (x + y) / 2
+    f = lambda x: average(np.sin(x + x), np.sin(x + x))
+    value, end = tracer.trace(Told.new_root("x"), f, 1.23)
+    assert value == pytest.approx(0.6300306299958922, rel=1e-15) and end.value == value
+    assert end.name == "divide" and end.args[1] == 2 and end.parents[0].parents[0].value == end.args[0] / 2
+    assert sorted(_named(end)) == sorted(["x", "add", "sin", "add", "sin", "add", "divide"])
+    slope, end = tracer.trace(Told.new_root("x"), autograd.grad(f), 1.23)
+    same(slope, 2 * math.cos(2.46))
+    assert "cos" in _named(end)
+    same(tracer.trace(Told.new_root("x"), cubes, X)[0], numpy.sum(X**3))  # every hook is gone again
+
+
+def test_a_trace_through_containers_ops_of_several_results_and_ones_own():
+    double = extend.primitive(lambda xs: [2 * x for x in xs])  # which has no rule: none is needed
+
+    def f(xs):
+        u, s, _ = np.linalg.svd(np.stack([xs[0], xs[1]]))
+        a, b = double([s, xs[0]])
+        return {"sum": np.sum(a) + np.sum(b * (xs[0] > 0)), "sizes": u.shape}
+
+    start = Told.new_root("xs")
+    value, end = tracer.trace(start, f, (X, V))
+    same(value["sum"], numpy.sum(f((X, V))["sum"]))
+    assert end.name == "make_sequence" and {"stack", "getitem", "<lambda>"} <= set(_named(end))
+    values = {start: (X + V, V)}
+    for node in list(tracer.toposort(end))[::-1][1:]:  # each call can be made again, on other values
+        values[node] = node.again([values[p] for p in node.parents])
+    mask = X > 0  # a comparison is a value: it stays as it was
+    singular = numpy.linalg.svd(numpy.stack([X + V, V]), compute_uv=False)
+    same(values[end]["sum"], 2 * numpy.sum(singular) + 2 * numpy.sum((X + V) * mask))
+    with pytest.warns(UserWarning, match="independent"):
+        assert tracer.trace(Told.new_root("x"), lambda x: 3.0, 1.0) == (3.0, None)
+
+
+def test_a_trace_within_a_derivative_keeps_the_graph_around_it():
+    f = lambda x, k: tracer.trace(Told.new_root("y"), lambda y: np.sin(y) * k, x * k)[0]
+    same(autograd.grad(f, (0, 1))(0.5, 2.0), (4 * math.cos(1.0), math.sin(1.0) + math.cos(1.0)))
+
+
+def test_functions_without_derivative_are_not_recorded():
+    level = extend.primitive(lambda x: numpy.floor(x))
+    extend.register_notrace(extend.VJPNode, level)
+    same(autograd.grad(lambda x: level(x) * x)(2.5), 2.0)
+
+
+def test_an_assignment_is_refused_by_both_names():
+    def f(x):
+        x[0] = 1.0
+        return np.sum(x)
+
+    for kind in (TypeError, RuntimeError):  # HIPS/autograd's, and ours
+        with pytest.raises(kind, match="in-place write"):
+            autograd.grad(f)(X)
+
+
+def test_flatten_gives_dicts_back_in_their_order():
+    vector, unflatten = misc.flatten({"b": X, "a": (1.0, [A])})
+    same(vector, numpy.concatenate([[1.0], A.ravel(), X]))
+    assert list(unflatten(vector)) == ["b", "a"]
+    same(unflatten(2 * vector)["a"][1][0], 2 * A)
+    same(autograd.grad(lambda v: np.sum(unflatten(v)["b"] ** 2))(vector)[-3:], 2 * X)
+
+
+def test_full_like_of_a_tensor():
+    same(autograd.grad(lambda x: np.sum(np.full_like(A, x) ** 2))(1.5), 2 * 1.5 * A.size)

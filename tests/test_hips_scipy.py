@@ -145,3 +145,24 @@ def test_without_scipy_one_line_says_what_to_install():
     assert done.stderr.splitlines()[-1] == (
         'ImportError: autograd.scipy needs SciPy: pip install "ngrad[scipy]"'
     )
+
+
+@pytest.mark.parametrize(
+    ("law", "args", "slope"),
+    [
+        ("gamma", (2.5,), 1.5 / 0.3 - 1.0),
+        ("gamma", (1.0,), -1.0),  # the exponential law: 0 log(0) at its end
+        ("chi2", (4.0,), 1.0 / 0.3 - 0.5),
+        ("beta", (2.0, 3.0), 1.0 / 0.3 - 2.0 / 0.7),
+        ("beta", (1.0, 1.0), 0.0),  # the uniform law
+    ],
+)
+def test_off_the_support(law, args, slope):
+    """The density is 0 there, as SciPy's own values say, and so is the derivative."""
+    x = np.array([-0.2, 0.0, 0.3, 1.0, 1.7])
+    ours, scipys = getattr(stats, law), getattr(scipy.stats, law)
+    with np.errstate(divide="ignore"):
+        for name in ("logpdf", "pdf", "cdf"):
+            np.testing.assert_allclose(getattr(ours, name)(x, *args), getattr(scipys, name)(x, *args))
+    found = autograd.elementwise_grad(lambda x: ours.logpdf(x, *args))(x[[0, 2]])
+    np.testing.assert_allclose(found, [0.0, slope], atol=1e-12)

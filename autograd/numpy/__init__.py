@@ -23,6 +23,7 @@ from .numpy_wrapper import append as append
 from .numpy_wrapper import c_ as c_
 from .numpy_wrapper import einsum as einsum
 from .numpy_wrapper import full as full
+from .numpy_wrapper import full_like as full_like
 from .numpy_wrapper import make_diagonal as make_diagonal
 from .numpy_wrapper import mean as mean
 from .numpy_wrapper import r_ as r_

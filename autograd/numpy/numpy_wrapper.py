@@ -60,6 +60,13 @@ def full(shape, fill_value, dtype=None):
     return filled if dtype is None else filled.astype(dtype)
 
 
+def full_like(a, fill_value, dtype=None):
+    """np.full_like, also of a tensor."""
+    if not isinstance(fill_value, Tensor):
+        return np.full_like(a, fill_value, dtype)
+    return full(np.shape(a), fill_value, dtype)
+
+
 def where(condition, *choices, **named):
     """np.where, also by the names x and y; of plain Python numbers or lists the result is one too."""
     choices = (*choices, *(named[k] for k in ("x", "y") if k in named))

@@ -8,10 +8,23 @@ import numpy as np
 import scipy.stats as _stats
 
 from ...core import defvjp
-from ...tracer import primitive
+from ...tracer import getval, primitive
 from .. import special
 
 _LOG_2PI = math.log(2 * math.pi)
+
+
+def _on_support(density, x, low, high=np.inf):
+    """density(x) between low and high; minus infinity, with a derivative of zero, elsewhere."""
+    value = getval(x)
+    inside = (value >= low) & (value <= high)
+    return density(x) if np.all(inside) else np.where(inside, density(np.where(inside, x, 0.5)), -np.inf)
+
+
+def _times_log(c, log, x):
+    """c log(x), which is 0 where c is, also where the logarithm is infinite: at the ends of a support."""
+    ends = (getval(c) == 0) & np.isinf(log(getval(x)))
+    return np.where(ends, 0.0, c * log(np.where(ends, 0.5, x))) if np.any(ends) else c * log(x)
 
 
 class _Distribution:
@@ -69,11 +82,11 @@ class _Norm(_Distribution):
 class _Gamma(_Distribution):
     def logpdf(self, x, a):
         """(a - 1) log x - x - log Gamma(a)."""
-        return (a - 1.0) * np.log(x) - x - special.gammaln(a)
+        return _on_support(lambda x: _times_log(a - 1.0, np.log, x) - x - special.gammaln(a), x, 0.0)
 
     def cdf(self, x, a):
         """The regularized incomplete gamma function."""
-        return special.gammainc(a, x)
+        return special.gammainc(a, np.maximum(x, 0.0))
 
 
 class _Chi2(_Distribution):
@@ -83,17 +96,22 @@ class _Chi2(_Distribution):
 
     def cdf(self, x, df):
         """Of the gamma distribution with a = df / 2, at x / 2."""
-        return special.gammainc(df / 2.0, x / 2.0)
+        return gamma.cdf(x / 2.0, df / 2.0)
 
 
 class _Beta(_Distribution):
     def logpdf(self, x, a, b):
         """(a - 1) log x + (b - 1) log(1 - x) - log B(a, b)."""
-        return (a - 1.0) * np.log(x) + (b - 1.0) * np.log1p(-x) - special.betaln(a, b)
+
+        def density(x):
+            powers = _times_log(a - 1.0, np.log, x) + _times_log(b - 1.0, np.log1p, -x)
+            return powers - special.betaln(a, b)
+
+        return _on_support(density, x, 0.0, 1.0)
 
     def cdf(self, x, a, b):
         """The regularized incomplete beta function."""
-        return special.betainc(a, b, x)
+        return special.betainc(a, b, np.clip(x, 0.0, 1.0))
 
 
 class _Poisson(_Distribution):
