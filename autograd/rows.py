@@ -44,10 +44,11 @@ class Rows:
     def coalesce(self) -> "Rows":
         """The same gradient with each row once, in ascending order."""
         if self.dtype == np.float32 and self.values.size >= LARGE:
-            from .kernels import embedding, threads
+            from .kernels import embedding
 
-            groups, values = embedding.grouped(self.indices), threads.ready(self.values, np.float32)
-            return Rows(groups[0], embedding.sums(values.reshape(len(values), -1), groups), self.shape)
+            groups = embedding.grouped(self.indices, self.shape[0])
+            values = np.ascontiguousarray(self.values).reshape(len(self.values), -1)
+            return known_rows(groups[0], embedding.sums(values, groups), self.shape)
         rows, where = np.unique(self.indices, return_inverse=True)
         values = np.zeros((len(rows), *self.shape[1:]), self.dtype)
         np.add.at(values, where.reshape(-1), self.values)
@@ -72,3 +73,11 @@ class Rows:
 
     def __repr__(self):
         return f"Rows({len(self.indices)} rows of a table of shape {self.shape}, dtype={self.dtype})"
+
+
+def known_rows(indices, values, shape) -> Rows:
+    """`Rows` of indices (n,) int64 that are known to lie in the table."""
+    rows = object.__new__(Rows)
+    rows.indices, rows.shape = indices, shape
+    rows.values = values.reshape(len(indices), *shape[1:])
+    return rows

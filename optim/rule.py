@@ -68,10 +68,7 @@ class Rule:
     def on_rows(self, tables: Sequence[np.ndarray], g: Rows, numbers: Numbers, change=UNCHANGED) -> None:
         """Runs over those rows of `tables`, the function's arrays but the gradient, that g has."""
         if tables[0].dtype is _FLOAT32 and g.values.size >= LARGE:
-            from autograd.kernels import embedding, threads
-
-            values = threads.ready(g.values, np.float32).reshape(len(g.indices), -1)
-            self.row_kernel.over(tables, values, embedding.grouped(g.indices), numbers, change)
+            self.row_kernel.over(tables, g.values, g.indices, numbers, change)
             return
         g = g.coalesce()
         w, *rest = [table[g.indices] for table in tables]

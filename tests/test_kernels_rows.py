@@ -65,7 +65,7 @@ def test_indices_outside_are_refused_by_the_kernels_too():
     "indices", [picks(9, 0), picks(9, 1), picks(50, 70), picks(2**40, 70) // 2**35 * 2**35]
 )
 def test_equal_indices_come_together(indices):
-    used, starts, order = grouped(indices)
+    used, starts, order = grouped(indices, int(indices.max(initial=0)) + 1)
     np.testing.assert_array_equal(used, np.unique(indices))
     np.testing.assert_array_equal(order, np.argsort(indices, kind="stable"))
     np.testing.assert_array_equal(np.repeat(used, np.diff(starts)), np.sort(indices))
@@ -114,6 +114,15 @@ def test_a_padding_row_gets_no_gradient():
         np.testing.assert_array_equal(grad, np.repeat(expected[:, None], 32, 1))
 
 
+def test_a_step_writes_into_no_row_outside_of_the_table():
+    words, table = picks(200, 40, 30), Tensor(normal(200, 32), requires_grad=True)
+    y = embedding(words, table, sparse=True)
+    words[3, 4] = 200  # the buffer of a batch, filled again too early
+    y.sum().backward()
+    with pytest.raises(IndexError, match="rows 0 to 200 of a table of 200"):
+        optim.SGD([table], lr=0.1).step()
+
+
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 def test_bags_as_pytorch(mode, torch):
     words, weight, g = picks(300, 60, 20), normal(300, 64), normal(60, 64)
@@ -124,6 +133,35 @@ def test_bags_as_pytorch(mode, torch):
     expected.backward(torch.tensor(g))
     np.testing.assert_allclose(y.numpy(), expected.detach(), atol=1e-5)
     np.testing.assert_allclose(ours.grad.numpy(), theirs.grad, atol=1e-5)
+
+
+# ---- joining
+
+
+@pytest.mark.parametrize(
+    ("axis", "shapes"),
+    [
+        (-1, [(9, 8, 8, 470), (9, 8, 8, 1), (9, 8, 8, 0), (9, 8, 8, 37)]),
+        (1, [(70, 90, 5, 13), (70, 3, 5, 13)]),
+        (-2, [(64, 4096, 1), (64, 7, 1)]),
+    ],
+)
+def test_joining_and_cutting_as_numpy(axis, shapes):
+    arrays, asked = [normal(*s) for s in shapes], [True, False, True, True]
+    tensors = [Tensor(a, requires_grad=r) for a, r in zip(arrays, asked, strict=False)]
+    y = np.concatenate(tensors, axis)
+    expected = np.concatenate(arrays, axis)
+    np.testing.assert_array_equal(y.numpy(), expected)
+    y.backward(3 * expected)
+    for a, t, wanted in zip(arrays, tensors, asked, strict=False):
+        assert t.grad is not None if wanted else t.grad is None
+        if wanted:
+            np.testing.assert_array_equal(t.grad.numpy(), 3 * a)
+
+
+def test_what_does_not_join_is_refused():
+    with pytest.raises(ValueError, match="concatenate"):
+        np.concatenate([Tensor(normal(600, 500)), Tensor(normal(601, 500))], -1)
 
 
 # ---- CTC

@@ -5,6 +5,7 @@ one thread, sums are taken in the order of the indices, and a thread clears its 
 adds to it."""
 
 import numpy as np
+from numba import carray
 
 from .compiling import kernel
 from .loops import chunks_of, loop, use_wide_vectors
@@ -16,19 +17,25 @@ from .update import UNCHANGED, Update
 @loop
 def _gather(chunk, first, last, width, at):
     use_wide_vectors()
-    table, indices, y = floats(at, 0)[0, 0], wholes(at, 1)[0, 0, 0], floats(at, 2)[0, 0]
+    numbers, indices = carray(at[0], (2,), np.int64), carray(at[1], (last,), np.int64)
+    table, y = carray(at[2], (numbers[0], width), np.float32), carray(at[3], (last, width), np.float32)
     for k in range(first, last):
         row = indices[k]
-        for v in range(y.shape[1]):
+        if row < 0 or row >= numbers[0]:
+            numbers[1] = 1
+            return
+        for v in range(width):
             y[k, v] = table[row, v]
 
 
-def gather(table, indices, shape):
-    """table[indices], in this shape: table (rows, width), indices (n,) int64 that lie inside."""
-    y = np.empty(shape, np.float32)
-    n, width = len(indices), table.shape[1]
-    run(_gather, chunks_of(n, 2 * n * width), n, (table, indices, y.reshape(n, width)), ())
-    return y
+def gather(table, indices):
+    """table[indices]: table (rows, ...) of float32, integers of any shape, neither empty. None where an index
+    lies outside of the table."""
+    y = np.empty((*indices.shape, *table.shape[1:]), np.float32)
+    numbers, n = np.array([len(table), 0]), indices.size
+    flat, table = np.ascontiguousarray(indices, np.int64), np.ascontiguousarray(table)
+    _gather(chunks_of(n, 2 * y.size), n, y.size // n, numbers, flat, table, y)
+    return None if numbers[1] else y
 
 
 @kernel()
@@ -39,31 +46,33 @@ def _join(indices, bits, keys):
 
 @kernel()
 def _split(keys, bits, used, starts, order):
-    """Fills what `grouped` returns, and says how many groups there are."""
-    groups, before = 0, np.int64(-1)
+    """Fills what `grouped` returns, and says how many groups there are. Writes on rather than asks whether a
+    group begins, which nobody can foresee."""
+    group, before = -1, np.int64(-1)
+    starts[0] = 0
     for k in range(keys.size):
         row = np.int64(keys[k]) >> bits
         order[k] = np.int64(keys[k]) & ((1 << bits) - 1)
-        if row != before:
-            used[groups], starts[groups], before = row, k, row
-            groups += 1
-    starts[groups] = keys.size
-    return groups
+        group += row != before
+        used[group], starts[group + 1], before = row, k + 1, row
+    return group + 1
 
 
-def grouped(indices):
-    """Indices (n,) in groups of equals: the different ones, ascending; where each group starts, with the end
-    behind the last; and the places of all, group by group in order."""
+def grouped(indices, rows):
+    """Indices (n,) under `rows` in groups of equals: the different ones, ascending; where each group starts,
+    with the end behind the last; and the places of all, group by group in order. Raises IndexError for
+    others, since kernels write where these say."""
     n = len(indices)
     bits = max(n - 1, 1).bit_length()
-    most = int(indices.max(initial=0)) + 1
-    kind = np.int32 if most << bits <= 1 << 31 else np.int64
+    kind = np.int32 if rows << bits <= 1 << 31 else np.int64
     # a number and its place in one: faster than a stable argsort, and in int32 twice as fast again
     keys = np.empty(n, kind)
     used, starts, order = np.empty(n, np.int64), np.empty(n + 1, np.int64), np.empty(n, np.int64)
     _join(ready(indices, np.int64), bits, keys)
     keys.sort()
     groups = _split(keys, bits, used, starts, order)
+    if n and not 0 <= used[0] <= used[groups - 1] < rows:  # written into since they were checked
+        raise IndexError(f"rows {used[0]} to {used[groups - 1]} of a table of {rows}")
     return used[:groups], starts[: groups + 1], order
 
 
@@ -146,12 +155,13 @@ class RowUpdate(Update):
             f"        segment(width, {', '.join(self.arrays)}, numbers)",
         ]
 
-    scope = Update.scope | {"empty": np.empty, "add_group": _add_group, "use_wide_vectors": use_wide_vectors}
+    scope = Update.scope | {"empty": np.empty, "add_group": _add_group}
 
-    def over(self, tables, values, groups, numbers, change=UNCHANGED) -> None:
-        """Runs over the rows of `tables`, the rule's arrays without the gradient, C-contiguous float32."""
+    def over(self, tables, values, indices, numbers, change=UNCHANGED) -> None:
+        """Runs over the rows of `tables`, the rule's arrays without the gradient, C-contiguous float32, that
+        the gradient's values (n, ...) belong to: indices (n,) int64, n > 0."""
         body, numbers = self.chosen(numbers, change)
-        used, starts, order = groups
-        objects = np.array([id(a) for a in tables])
-        chunks = chunks_of(len(used), 2 * values.size)
-        body(chunks, len(used), values.shape[1], numbers, used, starts, order, values, objects)
+        values, objects = np.ascontiguousarray(values, np.float32), np.array([id(a) for a in tables])
+        used, starts, order = grouped(indices, len(tables[0]))
+        chunks, width = chunks_of(len(used), 2 * values.size), values.size // len(indices)
+        body(chunks, len(used), width, numbers, used, starts, order, values, objects)

@@ -1,12 +1,13 @@
 """Reading by index, and its adjoint: adding into zeros by index. Each is the other's rule, so the family is
 closed under differentiation."""
 
+import functools
 import math
 
 import numpy as np
 
 from ..primitive import primitive
-from ..rows import LARGE, Rows
+from ..rows import LARGE, known_rows
 from ..tensor import unwrap
 
 _BASIC = {int, slice, type(None), type(Ellipsis)}
@@ -98,6 +99,13 @@ def _(g, axis, order, shape):
     return np.take_along_axis(g, np.argsort(order, axis), axis)
 
 
+@functools.cache
+def _kernels():
+    from ..kernels import embedding
+
+    return embedding
+
+
 @primitive(residuals=("rows",))
 def gather(table, indices, sparse=False):
     """The rows `table[indices]`: table (rows, ...), integer indices of any shape, y (*indices.shape, ...).
@@ -108,14 +116,12 @@ def gather(table, indices, sparse=False):
     IndexError when one is negative or beyond the last row.
     """
     indices, rows = np.asarray(indices), len(table)
-    _check_rows(indices, rows)
     width = math.prod(table.shape[1:])
-    if table.dtype == np.float32 and indices.size * width >= LARGE:
-        from ..kernels import embedding, threads
-
-        shape = *indices.shape, *table.shape[1:]
-        flat = threads.ready(table, np.float32).reshape(rows, width)
-        return embedding.gather(flat, _flat(indices), shape), rows
+    if table.dtype == np.float32 and indices.size * width >= LARGE and indices.dtype.kind in "iu":
+        y = _kernels().gather(table, indices)  # it checks the range as it goes
+        if y is not None:
+            return y, rows
+    _check_rows(indices, rows)
     # the range is checked, and "clip" spares take a buffer of its own
     return table.take(indices, axis=0, mode="clip"), rows
 
@@ -137,7 +143,7 @@ def _flat(indices):
 def _(g, indices, rows, sparse):
     if sparse and isinstance(g, np.ndarray):
         indices = np.asarray(indices)
-        return Rows(indices, g, (rows, *g.shape[indices.ndim :]))
+        return known_rows(_flat(indices), g, (rows, *g.shape[indices.ndim :]))
     return scatter_add_rows(g, indices, rows)
 
 
@@ -150,10 +156,9 @@ def scatter_add_rows(values, indices, rows):
     shape = rows, *values.shape[indices.ndim :]
     width = math.prod(shape[1:])
     if values.dtype == np.float32 and max(values.size, rows * width) >= LARGE:
-        from ..kernels import embedding, threads
-
-        values = threads.ready(values, np.float32).reshape(indices.size, width)
-        return embedding.scatter(values, embedding.grouped(_flat(indices)), shape)
+        kernels = _kernels()
+        values = np.ascontiguousarray(values).reshape(indices.size, width)
+        return kernels.scatter(values, kernels.grouped(_flat(indices), rows), shape)
     y = np.zeros(shape, values.dtype)
     places = indices.reshape(-1, 1) * width + np.arange(width)  # (n, width), into the flat table
     np.add.at(y.reshape(-1), places.reshape(-1), values.reshape(-1))

@@ -67,8 +67,7 @@ class BasicConv2d(Module):
         self.bn = BatchNorm2d(out_channels, eps=0.001) if norm else None
 
     def forward(self, x):
-        z = self.conv(x)
-        return relu(z) if self.bn is None else self.bn(z, relu=True)
+        return self.conv(x, relu=True) if self.bn is None else self.bn(self.conv(x), relu=True)
 
 
 class Inception(Module):
