@@ -118,6 +118,8 @@ DEPTHWISE = [
     ((1, 6, 6, 33), (2, 2), 1, {"stride": (4, 4)}),
     ((1, 9, 9, 9), (7, 4), 3, {"padding": ((3, 3), (0, 3))}),
     ((0, 5, 5, 16), (3, 3), 1, {}),
+    ((1, 1, 1, 16), (1, 1), 1, {}),
+    ((18, 3, 2, 49), (3, 3), 1, {"padding": ((1, 1), (1, 1))}),
 ]
 
 
@@ -137,14 +139,19 @@ def test_depthwise_agrees_with_the_plain_sums(shape, kernel_size, multiplier, op
     for module, arrays in ((depthwise, narrow), (conv_plain, [a.astype(np.float64) for a in narrow])):
         x, w, b, g = arrays
         how = stride, padding, dilation, groups
+        db = np.empty(filters, x.dtype)
         results.append(
             [
                 module.forward(x, w, b, size, *how),
                 module.forward(x, w, None, size, *how),
                 module.input_grad(g, w, shape[1:3], *how),
-                module.weight_grad(x, g, kernel_size, *how),
+                module.weight_grad(x, g, kernel_size, *how, db),
+                db,
             ]
         )
+    x, w, _, g = narrow
+    gradients = depthwise.gradients(x, g, w, *how)
+    assert [a.tobytes() for a in gradients] == [a.tobytes() for a in results[0][2:4]]
     for got, wanted in zip(*results):
         assert got.shape == wanted.shape
         scale = np.sqrt(np.mean(wanted**2)) if wanted.size else 1.0

@@ -15,10 +15,10 @@ channels swapped:
 A block of tiles goes through all steps in one thread's L2 cache: transform, 36 products, transform back.
 Transformed filters are four times as large. Those of up to DEEP channels are made once by all threads, a
 group at a time, and all tiles meet a group, transformed again for each. Of more channels the tiles stay, and
-a thread transforms the filters again for each block of them, COLUMNS filters and DEEP channels at a time:
-made as a whole, writing and reading 38 MB takes longer than the products of 512 channels. With filters and
-blocks twice as large, 256 channels take a tenth less time, and more memory than PyTorch. The error is 1e-5 to
-6e-5 of the output's root mean square, ten times that of direct sums.
+a thread transforms the filters again for each block of them, COLUMNS filters and PART channels at a time:
+made as a whole, writing and reading 38 MB takes longer than the products of 512 channels. With blocks twice
+as large, 256 channels take a tenth less time, and more memory than PyTorch. The error is 1e-5 to 6e-5 of the
+output's root mean square, ten times that of direct sums.
 """
 
 import numpy as np
@@ -46,9 +46,11 @@ BLOCK = 64 // COLUMNS * COLUMNS  # channels a block of sums: 36 * BLOCK^2 floats
 PARTS = 8  # sums of the weight gradient taken apart, a number of the shape, so that threads change no bit
 L2 = 4 << 17  # bytes for the transformed inputs and outputs of a block of tiles
 WEIGHTS = 9 << 17  # bytes for the transformed filters of a group, which all tiles meet
-DEEP = 128  # channels of them at a time
+DEEP = 128  # channels up to which all tiles meet them
+PART = 64  # channels at a time where filters are transformed again for each block of tiles
+TERMS = 2 * ROWS  # tiles a block at most for the weight gradient
 ONES = 7  # the element of a transformed cotangent that is its sum
-MANY = 64  # tiles a block at most where filters are transformed again for each
+MANY = 3 * ROWS  # tiles of such a block at most
 
 
 @loop
@@ -170,13 +172,14 @@ def _convolve(x, w, b, y, top, left, turned, relu):
         return y
     workers = threads.get_num_threads()
     stride = channels + LANES  # a row of V after another would meet in a first cache
-    deep, given, broad, most = min(channels, DEEP), channels <= DEEP, COLUMNS, MANY
+    deep, given, broad, most = channels, channels <= DEEP, COLUMNS, MANY
     if given:
         broad *= min(max(WEIGHTS // (144 * deep) // COLUMNS, 1), -(-count // COLUMNS))
-        most = min(max(L2 // (144 * (stride + broad + LANES)) // ROWS, 1) * ROWS, TILES)
-    groups = -(-count // broad)
-    most = min(most, -(-tiles // workers) if given or groups < workers else tiles)
-    blocks = -(-tiles // most)
+        most = min(max(L2 // (144 * (stride + broad + LANES)) // ROWS, 1) * ROWS, TILES, -(-tiles // workers))
+    else:
+        deep = -(-channels // -(-channels // PART))
+        most = -(-tiles // (-(-tiles // (most * workers)) * workers))  # as many blocks for each thread
+    groups, blocks = -(-count // broad), -(-tiles // most)
     items = blocks if given else blocks * groups
     chunks = min(workers, items)
     U = aligned(1 if given else chunks, 36, broad // COLUMNS * deep + 1, COLUMNS)
@@ -343,8 +346,8 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, db=None):
     dw = np.empty((f, f, channels, filters), np.float32)
     V, D, U, sums = scratch(
         x.size,
-        (chunks, 36, TILES, wide + LANES),
-        (chunks, 36, TILES, high + LANES),
+        (chunks, 36, TERMS, wide + LANES),
+        (chunks, 36, TERMS, high + LANES),
         (chunks, 36, wide, high),
         (parts if parts > 1 else 0, f * f, channels, filters),
     )
