@@ -99,8 +99,10 @@ def main(argv=None) -> int:
     rows = [row for row in report.rows_of(before) if not row.failed]
     done = {(row.group, row.case) for row in rows}
     work = [item for item in options.work if (item[0], item[2].name) not in done]
+    place = {(group, case.name): k for k, (group, _, case) in enumerate(options.work)}
 
     def run_so_far():
+        rows.sort(key=lambda row: place.get((row.group, row.case), -1))  # as without a stop
         return report.summary(rows, method, options.quick, options.threads, where, runner.gemm, runner.memory)
 
     with tqdm(work, unit="case", leave=False) as bar:

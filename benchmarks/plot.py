@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .measure import Row
-from .report import fastest
+from .report import digits, fastest
 
 OURS, THEIRS, PLAIN = "#1f6fb2", "#d1495b", "#9aa3ab"
 
@@ -48,13 +48,13 @@ def _bars(pyplot, rows, run):
         axes.barh(place, row.ratio - 1, left=1, color=colour, alpha=faded, height=0.7)
         axes.plot((low, high), (place, place), color="black", linewidth=1)
         axes.text(
-            1.01, place, f"{row.ratio:.3g}", transform=axes.get_yaxis_transform(), va="center", fontsize=7
+            1.01, place, digits(row.ratio), transform=axes.get_yaxis_transform(), va="center", fontsize=7
         )
     names = [f"{row.case}  |  {row.side.replace(':', ' ')}" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=7)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xscale("log", base=2 if max(row.ratio for row in rows) < 64 else 10)
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.grid(axis="x", alpha=0.3)
     axes.set_xlabel(
@@ -125,6 +125,8 @@ def _shares(axes, rows, bandwidth):
 
 def _growth(pyplot, rows, run):
     """A column a series: time above, memory below, over the number that a case's name ends in."""
+    from matplotlib.ticker import MaxNLocator
+
     series: dict[str, list[Row]] = {}
     for row in fastest(rows):
         if found := re.fullmatch(r"(.*) (\d+)", row.case):
@@ -146,8 +148,13 @@ def _growth(pyplot, rows, run):
                     panel.plot(x, line, "o-", color=colour, markersize=4, label=key)
             panel.set_xscale("log", base=2)
             panel.set_yscale("log", base=2)
+            low, high = panel.get_ylim()
+            if high < 8 * low:  # too few powers of two to read it by
+                panel.yaxis.set_major_locator(MaxNLocator(4))
+            panel.set_xticks(x)
             for axis in (panel.xaxis, panel.yaxis):
-                axis.set_major_formatter(lambda value, _: f"{value:.4g}")
+                axis.set_major_formatter(lambda value, _: f"{value:,.4g}")
+            panel.minorticks_off()
             panel.set_xlabel(what, fontsize=8)
             panel.tick_params(labelsize=7)
             panel.grid(alpha=0.3)

@@ -29,12 +29,18 @@ def amount(value: float | None, unit: str) -> str:
         return f"{value:g} {unit}"
     for scale, name in ((1, "s"), (1e-3, "ms")):
         if value >= scale:
-            return f"{_digits(value / scale)} {name}"
-    return f"{_digits(value / 1e-6)} us"
+            return f"{digits(value / scale)} {name}"
+    return f"{digits(value / 1e-6)} us"
 
 
-def _digits(value):
-    return f"{value:.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+def digits(value: float) -> str:
+    """Three digits, or as many as a whole number has; at most two behind the point."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def ends(interval: Sequence[float]) -> str:
+    """An interval of ratios."""
+    return " .. ".join(map(digits, interval))
 
 
 def cells(row: Row) -> list[str]:
@@ -46,8 +52,8 @@ def cells(row: Row) -> list[str]:
     count, examples = row.examples or (0, "")
     rates = (count / seconds if count and seconds else None for seconds in (row.ours, row.theirs))
     throughput = _beside(*rates, lambda rate: f"{rate:,.0f}", f" {examples}/s")
-    ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
-    interval = "-" if row.interval is None else "{:.2f} .. {:.2f}".format(*row.interval)
+    ratio = "-" if row.ratio is None else digits(row.ratio)
+    interval = "-" if row.interval is None else ends(row.interval)
     times = amount(row.ours, row.unit), amount(row.theirs, row.unit)
     beside = (row.side or "-").replace(":", " ")
     columns = [row.case, beside, *times, throughput, share, apart, memory, row.target]
@@ -169,7 +175,9 @@ def heading(run: dict) -> str:
     if any(row["ours_error"] is not None for row in run["rows"]):
         lines.append("error: ours / theirs, the largest beside float64, in units of the result's RMS")
     if any(row["ours_peak"] is not None for row in run["rows"]):
-        lines.append("memory: ours / theirs, at the peak; MORE where ours is above theirs")
+        lines.append(
+            "memory: ours / theirs, the peak over the level once a first run was let go; MORE: ours above"
+        )
     return "\n".join(lines)
 
 

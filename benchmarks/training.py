@@ -5,9 +5,10 @@ description, with the same names; it loads the weights that ours starts from. Ne
 stochastic depth, since no two libraries draw alike. Each side has its own Adam, with its default settings but
 for the rate, which is so small that the same examples can be learned over and over.
 
-A case's data are `inputs`, the arguments of a forward pass, `targets`, what its cost compares with, and
-`options` of the constructor. Arrays of floats with three axes or more have their channels last; PyTorch gets
-them first in the layouts LAYOUTS, and as they are in "".
+A case's data are `inputs`, the arguments of a forward pass, `targets`, what its cost compares with, `options`
+of the constructor, and `weights` by name where other peers are to start from the same. Arrays of floats with
+three axes or more have their channels last; PyTorch gets them first in the layouts LAYOUTS, and as they are
+in "".
 """
 
 import tempfile
@@ -21,6 +22,7 @@ from .calls import LAYOUTS
 from .case import Case
 
 RATE = 1e-6
+NOTES = {"tinygrad": "tinygrad keeps the buffers of a run that was let go, so its peak is without them"}
 
 
 def network(
@@ -63,6 +65,7 @@ def network(
             tolerance=tolerance,
             memory=True,
             examples=(full["m"], examples),
+            notes=NOTES,
         )
 
     return [case("step", True), *([case("inference", False)] if inference else [])]
@@ -88,13 +91,16 @@ def row_of(entry: str):
     return next(row for row in all_rows() if row.name == entry)
 
 
-def built(entry, options):
-    """Our network, with the same random weights each time."""
+def built(entry, options, weights=None):
+    """Our network, with the same random weights each time, or with these, by name and as we lay them out."""
     import autograd
     from nn import models
 
     autograd.seed(0)
-    return still(models.find(entry).build(**options))
+    model = still(models.find(entry).build(**options))
+    if weights:
+        model.load_state_dict(weights)
+    return model
 
 
 def _ours(entry, cost, call, train, inputs):
@@ -102,7 +108,7 @@ def _ours(entry, cost, call, train, inputs):
     import nn
     import optim
 
-    model = built(entry, inputs["options"]).train(train)
+    model = built(entry, inputs["options"], inputs.get("weights")).train(train)
     parameters = dict(model.named_parameters())
 
     def tensor(a):
@@ -118,7 +124,7 @@ def _ours(entry, cost, call, train, inputs):
     return steps(run, parameters, args, targets, cost, adam, train, autograd.no_grad, array)
 
 
-def twin_of(entry, options, layout):
+def twin_of(entry, options, layout, weights=None):
     """PyTorch's network with the weights of ours, in one of its layouts."""
     import torch
     from safetensors.torch import load_file
@@ -128,7 +134,7 @@ def twin_of(entry, options, layout):
     model = still(row_of(entry).twin(torch, **options))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "weights.safetensors")
-        nn.save_weights(built(entry, options), file, layout="torch")
+        nn.save_weights(built(entry, options, weights), file, layout="torch")
         model.load_state_dict(load_file(file))
     return model.to(memory_format=torch.channels_last) if layout == "channels_last" else model
 
@@ -151,7 +157,7 @@ def as_torch(a, layout):
 def _torch(entry, cost, call, train, layout, compiled, inputs):
     import torch
 
-    model = twin_of(entry, inputs["options"], layout).train(train)
+    model = twin_of(entry, inputs["options"], layout, inputs.get("weights")).train(train)
     parameters = dict(model.named_parameters())
 
     def array(p, t):

@@ -8,11 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks import style
+from benchmarks import detection, style
 from benchmarks.case import Case
-from benchmarks.elsewhere import logistic, mlp_tinygrad
+from benchmarks.elsewhere import (
+    character_rnn,
+    character_weights,
+    lenet,
+    lenet_weights,
+    logistic,
+    mlp_tinygrad,
+)
 from benchmarks.groups.engine import mlp_data, mlp_hips, mlp_jax, mlp_mygrad, mlp_ours, mlp_torch
-from benchmarks.training import network
+from benchmarks.training import NOTES, network
 
 # ---- classifiers
 
@@ -45,12 +52,17 @@ def classes(functional, outputs, labels):
     return main + 0.3 * sum(heads) if heads else main
 
 
-def classifier(title, entry, m, n, c=3, tiny_n=32, options=None, tiny=None, **more):
+def digits(rng, m, n, c, classes, options):
+    """Images, and weights of LeNet-5."""
+    return {**images(rng, m, n, c, classes, options), "weights": lenet_weights(rng, classes)}
+
+
+def classifier(title, entry, m, n, c=3, tiny_n=32, options=None, tiny=None, data=images, **more):
     """m images of n x n; of the tiny one 4 of tiny_n x tiny_n, with 3 classes."""
     options, small = options or {}, {"num_classes": 3, **(tiny or {})}
     full = {"m": m, "n": n, "c": c, "classes": options.get("num_classes", 1000), "options": options}
     tiny = {"m": 4, "n": tiny_n, "c": c, "classes": 3, "options": small}
-    return network(title, entry, images, full, tiny, classes, **more)
+    return network(title, entry, data, full, tiny, classes, **more)
 
 
 VGG = {"width": 8, "hidden": 16, "places": 1}
@@ -70,7 +82,17 @@ CLASSIFIERS = [
         layouts=("",),
         elsewhere=logistic,
     ),
-    *classifier("LeNet-5", "lenet", 64, 28, c=1, tiny_n=28, options={"num_classes": 10}),
+    *classifier(
+        "LeNet-5",
+        "lenet",
+        64,
+        28,
+        c=1,
+        tiny_n=28,
+        options={"num_classes": 10},
+        data=digits,
+        elsewhere=lenet,
+    ),
     *classifier("AlexNet", "alexnet", 16, 224, tiny_n=99, tiny={"width": 4, "hidden": 16}),
     *classifier("VGG-16, 64x64", "vgg16", 16, 64, options={"num_classes": 200, "places": 2}, tiny=VGG),
     *classifier("VGG-16, 224x224", "vgg16", 2, 224, tiny=VGG),
@@ -100,6 +122,7 @@ MLP = Case(
     {"torch": 0.9},
     memory=True,
     examples=(64, "images"),
+    notes=NOTES,
 )
 MLPS = [
     MLP,
@@ -126,11 +149,6 @@ def bare(rng, m, n, options):
     return {"inputs": [rng.standard_normal((m, n, n, 3), np.float32)], "targets": [], "options": options}
 
 
-def squares(functional, outputs):
-    """In the place of a detector's loss, which takes a thousandth of its time."""
-    return (outputs[0] * outputs[0]).mean()
-
-
 def triplets(functional, outputs):
     """Schroff et al. 2015 with a margin of 0.2: of three equal parts anchors, positives and negatives."""
     (y,) = outputs
@@ -150,13 +168,29 @@ PIXELS = [
         classes,
     ),
     *network(
-        "YOLO v2, 416x416, without its loss",
+        "YOLO v1, 448x448, 512 units and its loss",
+        "yolo_v1",
+        detection.pictures,
+        {"m": 2, "n": 448, "grid": 7, "classes": 20, "objects": 3, "options": {"hidden": 512}},
+        {
+            "m": 2,
+            "n": 128,
+            "grid": 2,
+            "classes": 3,
+            "objects": 2,
+            "options": {"num_classes": 3, "grid": 2, "width": 0.05, "hidden": 32},
+        },
+        detection.cost,
+        inference=False,
+    ),
+    network(
+        "YOLO v2, 416x416",
         "yolo_v2",
         bare,
         {"m": 2, "n": 416, "options": {}},
         {"m": 2, "n": 64, "options": {"num_classes": 3, "width": 0.05}},
-        squares,
-    ),
+        detection.cost,
+    )[1],
     *network(
         "FaceNet, 8 triplets of 96x96",
         "nn4_small2",
@@ -181,6 +215,12 @@ def words(rng, m, T, V, options):
 def one_by_one(functional, outputs, labels):
     logits = outputs[0]
     return functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1))
+
+
+def names(rng, m, T, V, options):
+    """Characters, and weights of the character RNN."""
+    weights = character_weights(rng, V, options.get("hidden", 50))
+    return {**words(rng, m, T, V, options), "weights": weights}
 
 
 def tags(rng, m, T, V, options):
@@ -251,16 +291,16 @@ def clips(rng, m, T, n, options):
     return {"inputs": [rng.standard_normal((m, T, n), np.float32)], "targets": [ended], "options": options}
 
 
-def sequences(title, entry, data, full, tiny, cost=one_by_one, examples="sequences", call=None):
-    return network(title, entry, data, full, tiny, cost, layouts=("",), examples=examples, call=call)
+def sequences(title, entry, data, full, tiny, cost=one_by_one, examples="sequences", **more):
+    return network(title, entry, data, full, tiny, cost, layouts=("",), examples=examples, **more)
 
 
-def text(title, entry, m, T, V, tiny, data=words, cost=one_by_one, options=None):
+def text(title, entry, m, T, V, tiny, data=words, cost=one_by_one, options=None, **more):
     full, small = (
         {"m": m, "T": T, "V": V, "options": options or {}},
         {"m": 2, "T": 5, "V": 7, "options": tiny},
     )
-    return sequences(title, entry, data, full, small, cost)
+    return sequences(title, entry, data, full, small, cost, **more)
 
 
 PAIR = {"source_words": 7, "target_words": 7, "features": 6, "hidden": 10}
@@ -268,7 +308,11 @@ SMALL = {"vocabulary": 1000, "d_model": 128, "heads": 4, "layers": 2, "feed_forw
 TINY = {"vocabulary": 7, "d_model": 12, "heads": 2, "layers": 2, "feed_forward": 20}
 
 SEQUENCES = [
-    *text("character RNN", "char_rnn", 32, 20, 27, {"vocabulary": 7, "hidden": 12}),
+    *text(
+        *("character RNN", "char_rnn", 32, 20, 27, {"vocabulary": 7, "hidden": 12}),
+        data=names,
+        elsewhere=character_rnn,
+    ),
     *text("character GRU", "char_gru", 32, 64, 60, {"vocabulary": 7, "hidden": 12, "features": 5}),
     *text(
         "character LSTM",

@@ -34,7 +34,7 @@ def test_bars_of_each_group(tmp_path):
     rows = [row("engine", "chain", 1.5), row("optim", "Adam", 0.5), Row("optim", "alone", None)]
     files = drawn(tmp_path, *rows)
     assert list(files) == ["p-engine.svg", "p-optim.svg"]
-    assert {"chain  |  torch", "1.5"} <= set(heard(files["p-engine.svg"]))
+    assert {"chain  |  torch", "1.50"} <= set(heard(files["p-engine.svg"]))
     assert "chain  |  torch" not in files["p-optim.svg"]
     assert list(drawn(tmp_path, rows[0])) == ["p.svg"]
 

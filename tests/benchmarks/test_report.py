@@ -228,7 +228,7 @@ def test_what_a_peer_lacks_is_said(tmp_path, monkeypatch):
 
 def test_the_tables_of_the_readme(tmp_path, capsys):
     mb = 2**20
-    peaks = {"ours_peak": 3 * mb, "theirs_peak": 4 * mb}
+    peaks = {"ours_peak": 3 * mb, "theirs_peak": 14 * mb}
     rows = [
         Row("models", "LeNet-5, step, 64 images", "torch:contiguous", ours=1e-3, theirs=3e-3, ratio=3.0),
         Row(
@@ -238,15 +238,17 @@ def test_the_tables_of_the_readme(tmp_path, capsys):
         Row("models", "U-Net, 96x96, step, 4 images", "torch", verdict="failed"),
         Row("models", "LeNet-5, inference, 64 images", "torch", ours=1e-3, theirs=8e-3, ratio=8.0),
         Row("models", "LeNet-5, step, 64 images", "jax", ours=1e-3, theirs=9e-3, ratio=9.0),
+        Row("engine", "chain", "torch", ours=1e-3, theirs=9e-3, ratio=9.0),
     ]
     file, readme = tmp_path / "run.json", tmp_path / "README.md"
     save(run(*rows), file)
-    readme.write_text(f"before\n{markdown.START}\nold\n{markdown.END}\nafter\n")
+    start, end = markdown.START.format("models"), markdown.END.format("models")
+    readme.write_text(f"before\n{start}\nold\n{end}\nafter\n")
     assert markdown.main([str(file), str(readme)]) == 0
     lines = readme.read_text().splitlines()
     assert "old" not in lines and (lines[0], lines[-1]) == ("before", "after")
     assert lines[3] == "Training steps: geometric mean 2.00 of 1 rows; the least 2.00."
-    assert lines[7] == "| LeNet-5 | 64 images | 1.00 ms | 2.00 ms | 2.00 (1.90 .. 2.10) | 3 / 4 MB |"
+    assert lines[7] == "| LeNet-5 | 64 images | 1.00 ms | 2.00 ms | 2.00 (1.90 .. 2.10) | 3.0 / 14 MB |"
     assert lines[8] == "| U-Net, 96x96 | 4 images | - | - | failed | - |"
     assert "| LeNet-5 | 64 images | 1.00 ms | 8.00 ms | 8.00 | - |" in lines
     assert markdown.main([str(file)]) == 0
@@ -254,3 +256,29 @@ def test_the_tables_of_the_readme(tmp_path, capsys):
     assert markdown.main([]) == 2
     readme.write_text("no place")
     assert markdown.main([str(file), str(readme)]) == 1
+
+
+def test_tables_of_loops_and_growth_have_a_line_for_all_sizes():
+    rows = [
+        Row(
+            "loops", f"dot product, n {n}", side, ours=1e-3, theirs=ratio * 1e-3, ratio=ratio, verdict=verdict
+        )
+        for n, side, ratio, verdict in (
+            ("10", "numpy", 0.5, "slower"),
+            ("10", "loops", 100.0, "faster"),
+            ("1,000", "numpy", 2.0, "not valid"),
+            ("1,000", "loops", 2e3, "faster"),
+        )
+    ]
+    peaks = {"ours_peak": 2**20, "theirs_peak": 2**21}
+    rows += [
+        Row("scale", f"MLP, batch {m}", "torch", ours=1e-3, theirs=2e-3, ratio=2.0, **peaks) for m in (1, 4)
+    ]
+    found = markdown.sections(run(*rows))
+    assert found["loops"].splitlines()[2:] == [
+        "| dot product | n 10; n 1,000 | 100 ms; 2.00 s | 500 us; 2.00 ms | 1.00 ms; 1.00 ms | 100; 2,000 | "
+        "0.50; 2.00 (not valid) |"
+    ]
+    assert found["scale"].splitlines()[2:] == [
+        "| MLP | batch 1; 4 | 1.00 ms; 1.00 ms | 2.00 ms; 2.00 ms | 2.00; 2.00 | 1.0 / 2.0 MB; 1.0 / 2.0 MB |"
+    ]
