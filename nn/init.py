@@ -56,8 +56,19 @@ def _fill(t, values):
     return t
 
 
-def _wide(t):
-    return np.float32 if t.dtype.itemsize <= 4 else np.float64
+def _draw(t, draw, scale, shift):
+    """Fills the tensor with `scale` times what `draw` gives, plus `shift`; where it can, with no array beside
+    it: large networks start in the memory that they need."""
+    with no_grad():
+        values = writable(t)
+    here = values.dtype in (np.float32, np.float64) and values.flags.c_contiguous
+    if here:
+        draw(dtype=values.dtype, out=values)
+    else:
+        values = draw(t.shape, np.float32 if t.dtype.itemsize <= 4 else np.float64)
+    values *= scale
+    values += shift
+    return t if here else _fill(t, values)
 
 
 def constant_(t: Tensor, value: float) -> Tensor:
@@ -80,20 +91,14 @@ def normal_(t: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """N(mean, std^2)."""
     if not std >= 0:
         raise ValueError(f"std must not be negative, got {std}")
-    values = random.generator().standard_normal(t.shape, _wide(t))
-    values *= std
-    values += mean
-    return _fill(t, values)
+    return _draw(t, random.generator().standard_normal, std, mean)
 
 
 def uniform_(t: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """U[a, b)."""
     if not a <= b:
         raise ValueError(f"uniform_ needs a <= b, got {a} and {b}")
-    values = random.generator().random(t.shape, _wide(t))
-    values *= b - a
-    values += a
-    return _fill(t, values)
+    return _draw(t, random.generator().random, b - a, a)
 
 
 def trunc_normal_(t: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:

@@ -97,6 +97,7 @@ def torch_bert(
     dropout=0.1,
     max_len=512,
     segments=2,
+    pooler=True,
 ):
     tnn, d = torch.nn, d_model
 
@@ -129,7 +130,8 @@ def torch_bert(
                 dropout=tnn.Dropout(dropout),
             )
             self.encoder = tree(torch, layer=tnn.ModuleList(layer() for _ in range(layers)))
-            self.pooler = tree(torch, dense=tnn.Linear(d, d))
+            if pooler:
+                self.pooler = tree(torch, dense=tnn.Linear(d, d))
 
         def forward(self, words, padding=None, of=None):
             e = self.embeddings
@@ -144,13 +146,42 @@ def torch_bert(
                 x = a.output.LayerNorm(x + a.output.dense(y))
                 y = tnn.functional.gelu(layer.intermediate.dense(x))
                 x = layer.output.LayerNorm(x + layer.output.dense(y))
-            return x, torch.tanh(self.pooler.dense(x[:, 0]))
+            return (x, torch.tanh(self.pooler.dense(x[:, 0]))) if pooler else x
 
     return Net()
 
 
 def torch_bert_large(torch):
     return torch_bert(torch, d_model=1024, heads=16, layers=24, feed_forward=4096)
+
+
+def torch_masked_lm(torch, vocabulary=30_522, d_model=768, **options):
+    tnn, d = torch.nn, d_model
+
+    class Net(tnn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bert = torch_bert(torch, vocabulary, d, pooler=False, **options)
+            transform = tree(torch, dense=tnn.Linear(d, d), LayerNorm=tnn.LayerNorm(d, eps=1e-12))
+            self.cls = tree(torch, predictions=tree(torch, transform=transform))
+            self.cls.predictions.bias = tnn.Parameter(torch.zeros(vocabulary))
+
+        def forward(self, words, padding=None, of=None):
+            head, table = self.cls.predictions, self.bert.embeddings.word_embeddings.weight
+            x = tnn.functional.gelu(head.transform.dense(self.bert(words, padding, of)))
+            return head.transform.LayerNorm(x) @ table.T + head.bias
+
+    return Net()
+
+
+def torch_masked_lm_large(torch):
+    return torch_masked_lm(torch, d_model=1024, heads=16, layers=24, feed_forward=4096)
+
+
+def gaps(rng, m):
+    """Word 0 stands for a gap; the words to find are those of the whole text."""
+    (words, padding, of), _ = masked_text(rng, m)
+    return (np.where(rng.random(words.shape) < 0.3, 0, words), padding, of), words
 
 
 def masked_text(rng, m):
@@ -271,6 +302,28 @@ ROWS = [
         cost=squares,
         lr=1e-2,
         steps=400,
+    ),
+    row(
+        "bert_base_masked_lm",
+        109_514_298,
+        "Hugging Face's BertForMaskedLM of bert-base-uncased",
+        {"bert.encoder": (128, 768), "cls.predictions.transform": (128, 768), "cls": (128, 30_522)},
+        torch_masked_lm,
+        tiny=dict(vocabulary=13, feed_forward=20, max_len=8, **SMALL),
+        examples=gaps,
+        second=True,
+        lr=1e-2,
+    ),
+    row(
+        "bert_large_masked_lm",
+        335_174_458,
+        "Hugging Face's BertForMaskedLM of bert-large-uncased",
+        {"bert.encoder": (128, 1024), "cls.predictions.transform": (128, 1024), "cls": (128, 30_522)},
+        torch_masked_lm_large,
+        torch_masked_lm,
+        tiny=dict(vocabulary=13, feed_forward=30, max_len=8, **SMALL),
+        examples=gaps,
+        lr=1e-2,
     ),
     row(
         "gpt2",

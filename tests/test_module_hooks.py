@@ -152,3 +152,17 @@ CALLS = []
 
 def count_calls(module, into, out):
     CALLS.append(module)
+
+
+def test_a_relu_taken_along_changes_nothing_and_is_left_where_it_has_hooks():
+    """Where no graph is recorded, Sequential lets a layer do the work of the ReLU behind it."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.ReLU(), nn.BatchNorm2d(8), nn.ReLU()).eval()
+    x = np.random.default_rng(0).standard_normal((2, 7, 7, 3), np.float32)
+    recorded, seen = model(Tensor(x)).numpy(), []
+    with autograd.no_grad():
+        assert np.array_equal(model(Tensor(x)).numpy(), recorded)
+        handle = model[1].register_forward_hook(lambda module, args, output: seen.append(args[0].numpy()))
+        assert np.array_equal(model(Tensor(x)).numpy(), recorded)
+        handle.remove()
+        model(Tensor(x))
+    assert len(seen) == 1 and seen[0].min() < 0

@@ -144,6 +144,24 @@ class MultiheadAttention(Module):
             weights = np.mean(weights, axis=1)  # (m, T_q, T_k)
         return self.out_proj(y), weights
 
+    def heads_of(self, x, first=0, last=3) -> tuple:
+        """The queries, keys and values of x (m, T, n), each (m, h, T, d), or those of the three from `first`
+        up to `last`: what `attend` takes, for decoding that keeps keys and values. Needs keys and values of
+        embed_dim features."""
+        rows = slice(first * self.embed_dim, last * self.embed_dim)
+        bias = None if self.in_proj_bias is None else self.in_proj_bias[rows]
+        parts = linear(x, self.in_proj_weight[rows], bias)
+        shape = (*x.shape[:2], last - first, self.num_heads, self.embed_dim // self.num_heads)
+        parts = parts.reshape(shape)  # (m, T, parts, h, d)
+        return tuple(parts[:, :, k].swapaxes(1, 2) for k in range(last - first))
+
+    def attend(self, q, k, v, allowed=None):
+        """What queries find at keys and values of `heads_of`, (m, T_q, n); `allowed` is True where one may
+        look."""
+        dropout = self.dropout if self.training else 0.0
+        y = attention(q, k, v, None, allowed, False, None, dropout, _seed(dropout))
+        return self.out_proj(y.swapaxes(1, 2).reshape((len(q), q.shape[2], self.embed_dim)))
+
     def _check(self, query, key, value):
         for x, size, what in (
             (query, self.embed_dim, "query"),

@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from autograd.modes import is_grad_enabled
+
 from ..module import Module
+from .activation import ReLU
+from .conv import Conv2d
+from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
+
+_WITH_RELU = (Conv2d, BatchNorm1d, BatchNorm2d, BatchNorm3d)
 
 
 class _Row(Module):
@@ -71,13 +78,36 @@ class _Numbered(_Row):
         return self.extend(modules)
 
 
+def _takes_along(module, behind) -> bool:
+    """Whether the layer can do the work of the ReLU behind it, and nobody would miss that."""
+    return (
+        type(behind) is ReLU
+        and type(module) in _WITH_RELU
+        and module._hooks is behind._hooks is None
+        and "forward" not in vars(module)
+        and "forward" not in vars(behind)
+    )
+
+
 class Sequential(_Numbered):
     """Calls modules one after the other. Sequential(a, b, ...) names them "0", "1", ...; Sequential({"conv":
-    a, ...}) by the keys. A slice is a Sequential that shares them."""
+    a, ...}) by the keys. A slice is a Sequential that shares them. Where no graph is recorded, a ReLU behind
+    a Conv2d or a batch norm is taken in that layer's pass."""
 
     def forward(self, x):
-        for module in [member for member in vars(self).values() if isinstance(member, Module)]:
-            x = module(x)
+        modules = [member for member in vars(self).values() if isinstance(member, Module)]
+        if is_grad_enabled():
+            for module in modules:
+                x = module(x)
+            return x
+        done = False  # whether this module was taken along by the last
+        for module, behind in zip(modules, [*modules[1:], None]):
+            if done:
+                done = False
+            elif done := _takes_along(module, behind):
+                x = module(x, relu=True)
+            else:
+                x = module(x)
         return x
 
     def __add__(self, other: Iterable[Module]) -> "Sequential":

@@ -34,14 +34,15 @@ class _Encoding(Module):
         self.d_model, self.max_len = d_model, max_len
         self.dropout = Dropout(dropout)
 
-    def _add(self, x, rows):
+    def _add(self, x, rows, first):
         fits(self, x, rows, self.d_model, "features", 3)
-        if x.shape[1] > self.max_len:
+        end = first + x.shape[1]
+        if end > self.max_len:
             raise ValueError(
-                f"{type(self).__name__} has {self.max_len} positions (max_len), got {x.shape[1]} steps; "
+                f"{type(self).__name__} has {self.max_len} positions (max_len), got {end} steps; "
                 f"input {x.shape}"
             )
-        return self.dropout(x + rows[: x.shape[1]])
+        return self.dropout(x + rows[first:end])
 
     def extra_repr(self):
         return f"{self.d_model}, max_len={self.max_len}"
@@ -51,8 +52,8 @@ class PositionalEncoding(_Encoding):
     """x + PE, the sines and cosines of `positional_encoding`: x (m, T, d) -> (m, T, d).
 
     PositionalEncoding(d_model, max_len=5000, dropout=0.0). Nothing is learned or saved; dropout, while
-    training, acts on the sum. Raises ValueError for sequences of more than max_len steps. Vaswani et al.
-    2017; COURSE.md C5W4-pe."""
+    training, acts on the sum. `layer(x, first=t)` is for the piece of a sequence that begins at position t.
+    Raises ValueError for sequences of more than max_len steps. Vaswani et al. 2017; COURSE.md C5W4-pe."""
 
     encoding: Tensor
 
@@ -61,8 +62,8 @@ class PositionalEncoding(_Encoding):
         rows = positional_encoding(max_len, d_model).astype(get_default_dtype())
         self.register_buffer("encoding", rows, persistent=False)
 
-    def forward(self, x):
-        return self._add(x, self.encoding)
+    def forward(self, x, first=0):
+        return self._add(x, self.encoding, first)
 
 
 class LearnedPositionalEncoding(_Encoding):
@@ -80,5 +81,5 @@ class LearnedPositionalEncoding(_Encoding):
         """Draws the vectors anew."""
         init.normal_(self.weight, 0.0, 0.02)
 
-    def forward(self, x):
-        return self._add(x, self.weight)
+    def forward(self, x, first=0):
+        return self._add(x, self.weight, first)

@@ -148,9 +148,36 @@ class TransformerDecoderLayer(_Block):
                 is_causal=memory_is_causal,
             )[0]
 
-        x = self._around(attend, tgt, self.norm1, self.dropout1)
+        return self._sublayers(tgt, attend, look_up)
+
+    def _sublayers(self, x, attend, look_up):
+        x = self._around(attend, x, self.norm1, self.dropout1)
         x = self._around(look_up, x, self.norm2, self.dropout2)
         return self._around(self._feed_forward, x, self.norm3, self.dropout3)
+
+    def start(self, memory) -> tuple:
+        """The state that `step` starts from: keys and values, each (m, heads, T, d / heads), of no position
+        yet, and those of the memory."""
+        k, v = self.multihead_attn.heads_of(memory, 1, 3)
+        return k[:, :, :0], v[:, :, :0], k, v
+
+    def step(self, x, state, allowed=None):
+        """One position more, x (m, 1, d), of what `tgt_is_causal` lets see itself and those before: what the
+        layer gives for it, and the state then. `allowed` (m, 1, 1, T_src) is True where a position may look
+        at the memory. It costs as much as one position, and not as all before it."""
+        k, v, keys, values = state
+
+        def attend(x):
+            nonlocal k, v
+            q, *new = self.self_attn.heads_of(x)
+            k, v = (np.concatenate(pair, axis=2) for pair in zip((k, v), new))
+            return self.self_attn.attend(q, k, v)
+
+        def look_up(x):
+            (q,) = self.multihead_attn.heads_of(x, 0, 1)
+            return self.multihead_attn.attend(q, keys, values, allowed)
+
+        return self._sublayers(x, attend, look_up), (k, v, keys, values)
 
 
 class _Stack(Module):

@@ -6,8 +6,11 @@ from .alexnet import alexnet as alexnet
 from .alexnet import alexnet_2012 as alexnet_2012
 from .alexnet import alexnet_ungrouped as alexnet_ungrouped
 from .bert import Bert as Bert
+from .bert import BertMaskedLM as BertMaskedLM
 from .bert import bert_base as bert_base
+from .bert import bert_base_masked_lm as bert_base_masked_lm
 from .bert import bert_large as bert_large
+from .bert import bert_large_masked_lm as bert_large_masked_lm
 from .captioning import ShowAndTell as ShowAndTell
 from .captioning import ShowAttendTell as ShowAttendTell
 from .captioning import show_and_tell as show_and_tell

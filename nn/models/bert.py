@@ -5,23 +5,29 @@ Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of deep bidirectional Transfo
     words, positions, segments    30,522, 512 and 2 learned rows of d, summed and normalised
     layer x N                     self-attention of h heads; d -> 4 d -> d with GELU; post-norm
     pooler                        tanh of an affine map of the first word's vector
+    masked language model         instead of the pooler: affine map, GELU, norm; then a product with the table
+                                  of words, and biases
 
-    network        N      d    h     parameters
-    bert_base     12    768   12    109,482,240
-    bert_large    24   1024   16    335,141,888
+    network                  N      d    h     parameters
+    bert_base               12    768   12    109,482,240
+    bert_large              24   1024   16    335,141,888
+    bert_base_masked_lm     12    768   12    109,514,298
+    bert_large_masked_lm    24   1024   16    335,174,458
 
 Members are called as in the published weights (`encoder.layer.0.attention.self.query`).
 """
 
 import numpy as np
 
+from autograd.modes import get_default_dtype
+from autograd.ops.linalg import linear
 from autograd.ops.units import gelu
 from autograd.tensor import as_array
 
 from .. import init
 from ..layers import Dropout, Embedding, LayerNorm, Linear, ModuleList
 from ..layers.attention import scaled_dot_product_attention
-from ..module import Module
+from ..module import Module, Parameter
 from .catalog import Entry
 
 
@@ -116,10 +122,12 @@ class Bert(Module):
     """Words (m, T) to a vector for each, (m, T, d), and one for the text, (m, d).
 
     Bert(vocabulary=30_522, d_model=768, heads=12, layers=12, feed_forward=3072, dropout=0.1, max_len=512,
-    segments=2). Call: bert(words, padding=None, segments=None), with `padding` (m, T) True where there is no
-    word, and `segments` (m, T), 0 in the first of two sentences and 1 in the second; 0 without it. Matrices
-    start from N(0, 0.02^2). Raises ValueError for more than `max_len` words and for heads that do not divide
-    d_model."""
+    segments=2, pooler=True). Call: bert(words, padding=None, segments=None), with `padding` (m, T) True where
+    there is no word, and `segments` (m, T), 0 in the first of two sentences and 1 in the second; 0 without
+    it. Without `pooler` the text's vector is that of its first word. Matrices start from N(0, 0.02^2). Raises
+    ValueError for more than `max_len` words and for heads that do not divide d_model."""
+
+    pooler: _Dense | None
 
     def __init__(
         self,
@@ -131,25 +139,82 @@ class Bert(Module):
         dropout: float = 0.1,
         max_len: int = 512,
         segments: int = 2,
+        pooler: bool = True,
     ):
         super().__init__()
         if d_model % heads:
             raise ValueError(f"Bert: {heads} heads must divide {d_model} features")
         self.embeddings = _Embeddings(vocabulary, d_model, max_len, segments, dropout)
         self.encoder = _Encoder(_Layer(d_model, heads, feed_forward, dropout) for _ in range(layers))
-        self.pooler = _Dense(d_model, d_model)
-        for name, parameter in self.named_parameters():
-            if parameter.ndim > 1:
-                init.normal_(parameter, 0.0, 0.02)
-            elif name.endswith("bias"):
-                init.zeros_(parameter)
+        self.pooler = _Dense(d_model, d_model) if pooler else None
+        _start(self)
 
     def forward(self, words, padding=None, segments=None):
         words = as_array(words)
         segments = np.zeros(words.shape, np.int64) if segments is None else segments
         allowed = None if padding is None else ~as_array(padding)[:, None, None, :]  # (m, 1, 1, T)
         x = self.encoder(self.embeddings(words, segments), allowed)
-        return x, np.tanh(self.pooler(x[:, 0]))
+        return x, x[:, 0] if self.pooler is None else np.tanh(self.pooler(x[:, 0]))
+
+
+def _start(model):
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1:
+            init.normal_(parameter, 0.0, 0.02)
+        elif name.endswith("bias"):
+            init.zeros_(parameter)
+
+
+class _Transform(Module):
+    """norm(gelu(W x + b))."""
+
+    def __init__(self, d):
+        super().__init__()
+        self.dense = Linear(d, d)
+        self.LayerNorm = LayerNorm(d, eps=1e-12)
+
+    def forward(self, x):
+        return self.LayerNorm(gelu(self.dense(x)))
+
+
+class _Predictions(Module):
+    def __init__(self, vocabulary, d):
+        super().__init__()
+        self.transform = _Transform(d)
+        self.bias = Parameter(np.zeros(vocabulary, get_default_dtype()))
+
+    def forward(self, x, words):
+        return linear(self.transform(x), words, self.bias)
+
+
+class _Heads(Module):
+    def __init__(self, vocabulary, d):
+        super().__init__()
+        self.predictions = _Predictions(vocabulary, d)
+
+    def forward(self, x, words):
+        return self.predictions(x, words)
+
+
+class BertMaskedLM(Module):
+    """Words (m, T), some of them masked, to logits (m, T, vocabulary) of the word at each place: what BERT
+    is trained with (section 3.1 of the paper, and its appendix A.1), and what fills a gap.
+
+    BertMaskedLM(vocabulary=30_522, d_model=768, **options): those of `Bert`, which it has without pooler as
+    `bert`. The words' table is the last matrix too. Called as `Bert`."""
+
+    def __init__(self, vocabulary: int = 30_522, d_model: int = 768, **options):
+        super().__init__()
+        self.bert = Bert(vocabulary, d_model, pooler=False, **options)
+        self.cls = _Heads(vocabulary, d_model)
+        _start(self.cls)
+
+    def forward(self, words, padding=None, segments=None):
+        x, _ = self.bert(words, padding, segments)
+        return self.cls(x, self.bert.embeddings.word_embeddings.weight)
+
+
+LARGE = dict(d_model=1024, heads=16, layers=24, feed_forward=4096)
 
 
 def bert_base(**options) -> Bert:
@@ -159,8 +224,17 @@ def bert_base(**options) -> Bert:
 
 def bert_large(**options) -> Bert:
     """335,141,888 parameters."""
-    large = dict(d_model=1024, heads=16, layers=24, feed_forward=4096)
-    return Bert(**(large | options))
+    return Bert(**(LARGE | options))
+
+
+def bert_base_masked_lm(**options) -> BertMaskedLM:
+    """109,514,298 parameters. `options` are those of `BertMaskedLM`, here and below."""
+    return BertMaskedLM(**options)
+
+
+def bert_large_masked_lm(**options) -> BertMaskedLM:
+    """335,174,458 parameters."""
+    return BertMaskedLM(**(LARGE | options))
 
 
 def _text(rng, m):
@@ -177,4 +251,6 @@ def _entry(build, parameters, multiply_adds):
 ENTRIES = (
     _entry(bert_base, 109_482_240, 11_174_215_680),
     _entry(bert_large, 335_141_888, 39_461_060_608),
+    _entry(bert_base_masked_lm, 109_514_298, 14_249_558_016),
+    _entry(bert_large_masked_lm, 335_174_458, 43_594_809_344),
 )

@@ -110,7 +110,9 @@ def _joined(block, x, norm, z):
     """g(z + a): the block's last normalisation, the shortcut and the activation."""
     if not block.residual:
         return norm(z, relu=True)
-    return relu(norm(z) + (x if block.downsample is None else block.downsample(x)))
+    z = norm(z)  # what it was before, and the sum's terms, are not kept until the block is done
+    z = z + (x if block.downsample is None else block.downsample(x))
+    return relu(z)
 
 
 class ResNet(Module):

@@ -100,26 +100,37 @@ class TranslationTransformer(Module):
         """What the decoder looks at, (m, T_src, d_model)."""
         return self.encoder(self._embedded(source), src_key_padding_mask=source_padding)
 
-    def _embedded(self, words):
-        return self.positions(self.embedding(words) * self.scale)
+    def _embedded(self, words, first=0):
+        return self.positions(self.embedding(words) * self.scale, first)
 
-    def start(self, source, source_padding=None) -> tuple[np.ndarray, ...]:
-        """The state that `step` starts from: words so far, none; the encoder's output; the padding."""
+    def start(self, source, source_padding=None) -> tuple[list, np.ndarray]:
+        """The state that `step` starts from: for each layer of the decoder keys and values, each (m, heads,
+        T, d_model / heads), of the words so far, none, and of the encoder's output; and (m, 1, 1, T_src),
+        where one may look at that."""
         with no_grad():
-            memory = unwrap(self.encode(source, source_padding))
+            memory = self.encode(source, source_padding)
+            layers = [_arrays(layer.start(memory)) for layer in self.decoder.layers]
         padding = np.zeros(memory.shape[:2], bool) if source_padding is None else as_array(source_padding)
-        return np.zeros((len(memory), 0), np.int64), memory, padding
+        return layers, ~padding[:, None, None, :]
 
     def step(self, tokens, state: Any) -> tuple[np.ndarray, Any]:
-        """Log-probabilities (m, vocabulary) of the word behind `tokens` (m,), and the state then."""
-        before, memory, padding = state
-        words = np.concatenate([before, as_array(tokens)[:, None]], axis=1)
+        """Log-probabilities (m, vocabulary) of the word behind `tokens` (m,), and the state then. Raises
+        ValueError for more than `max_len` words."""
+        layers, allowed = state
         with no_grad():
-            y = self.decoder(
-                self._embedded(words), memory, memory_key_padding_mask=padding, tgt_is_causal=True
-            )
-            logits = linear(y[:, -1], self.embedding.weight)
-            return unwrap(log_softmax(logits)), (words, memory, padding)
+            x = self._embedded(as_array(tokens)[:, None], first=layers[0][0].shape[2])
+            read = []
+            for layer, before in zip(self.decoder.layers, layers):
+                x, after = layer.step(x, before, allowed)
+                read.append(_arrays(after))
+            x = x if self.decoder.norm is None else self.decoder.norm(x)
+            logits = linear(x[:, 0], self.embedding.weight)
+            return unwrap(log_softmax(logits)), (read, allowed)
+
+
+def _arrays(tensors):
+    """Contiguous, as attention reads them."""
+    return tuple(np.ascontiguousarray(unwrap(t)) for t in tensors)
 
 
 def transformer_base(**options) -> TranslationTransformer:
