@@ -28,13 +28,12 @@ from . import threads
 from .compiling import kernel
 from .loops import _DATA, _FLOAT32, _call, _chunks, _word_at, loop
 from .packing import pack_panels, pack_slivers
-from .patches import aligned
+from .patches import LINE, aligned
 from .simd import COLUMNS, LANES, ROWS, TAILS, integers_at, tile, tile_from
 
 DEPTH = 256
 BLOCK_ROWS = 6 * ROWS
 BLOCK_COLUMNS = 1024 // COLUMNS * COLUMNS
-A_SIZE = BLOCK_ROWS * DEPTH + 16
 PARALLEL = 1 << 20  # multiply-adds from which a second thread saves more than its launch costs
 # Elements of c from which it is to begin with a cache line: a tile of rows that do touches two lines in each
 # and not three, which is 8 to 20% of the time of a large product, once c is no longer in the caches. Where
@@ -78,10 +77,10 @@ def _multiply(chunk, first, last, width, at):
     plan = integers_at(at[5])
     m, n, k, deep = plan[0], plan[1], plan[2], plan[3]
     a_row, a_step, b_row, b_step = plan[4], plan[5], plan[6], plan[7]
-    pack_a, pack_b, panel, down, across = plan[8], plan[9], plan[10], plan[11], plan[12]
+    a_at, pack_b, panel, down, across = plan[8], plan[9], plan[10], plan[11], plan[12]
     scratch, biased, onto, block, axes = plan[13], plan[14], plan[15], plan[16], plan[17]
     packed_b = (at[4] + 63 & ~63) + 4 * chunk * scratch
-    packed_a = packed_b + 4 * (scratch - A_SIZE) if pack_a else 0
+    packed_a = packed_b + 4 * a_at if a_at >= 0 else 0
     panels = (n + COLUMNS - 1) // COLUMNS
     for item in range(first, last):
         product, part = item // (down * across), item % (down * across)
@@ -131,6 +130,11 @@ def _alone(address, items, a, b, c, bias, scratch, plan):
     _call(address, 0, 0, items, 0, at)
 
 
+def _even(n, most):
+    """The length of steps of at most `most` that are equal, but for the last, and as few as may be."""
+    return -(-n // -(-n // most))
+
+
 def _row_cost(rows):
     """The time of `rows` rows of tiles, in rows: one with fewer rows loads as much of b."""
     tail = rows % ROWS
@@ -176,16 +180,20 @@ def _plan(a_shape, a_strides, b_shape, b_strides, biased, onto, workers):
         workers = 1
     # Many products are dealt out whole; a few are cut.
     parts = 1 if count % workers == 0 or count >= 8 * workers else workers
-    deep = -(-k // (-(-k // DEPTH) * LANES)) * LANES  # equal steps
+    deep = _even(-(-k // LANES), DEPTH // LANES) * LANES
     pack_a, pack_b, down, across = _layout(
         m, n, parts, a_step * deep > 1 << 13, k * b_row > 1 << 18, b_step != 1
     )
     chunks = min(workers, count * down * across)
     panel = (deep + 1) * COLUMNS  # no power of 2
-    scratch = -(-min(n, BLOCK_COLUMNS) // COLUMNS) * panel * pack_b + A_SIZE * pack_a
-    numbers = [m, n, k, deep, a_row, a_step, b_row, b_step, pack_a, pack_b, panel, down, across]
     # A short product is mostly writing c: along its rows, then, and not down a panel.
-    block = ROWS if deep <= 128 else BLOCK_ROWS
+    rows = -(-m // down)
+    block = ROWS if deep <= 128 else _even(-(-rows // ROWS), BLOCK_ROWS // ROWS) * ROWS
+    room_b = -(-min(n, BLOCK_COLUMNS) // COLUMNS) * panel * pack_b
+    room_a = -(-(block * deep + LANES) // LINE) * LINE * pack_a  # a vector more: see transpose_rows
+    scratch = room_b + room_a
+    numbers = [m, n, k, deep, a_row, a_step, b_row, b_step]
+    numbers += [room_b if pack_a else -1, pack_b, panel, down, across]
     numbers += [scratch, biased, onto, block, len(batch)]
     for axis, length in enumerate(reversed(batch)):
         numbers += [length]

@@ -54,18 +54,19 @@ def _copy_sliver(typingctx, source, target):
 def pack_slivers(a, a_row, a_step, rows, depth, packed):
     """Packs a (rows, depth) into slivers of ROWS rows, in each of which what one step of the depth needs lies
     together: one stream for the processor to follow instead of ROWS."""
-    for i in range(0, rows, ROWS):
-        target = packed + 4 * i * depth
-        if a_step == 1:
+    if a_step == 1:
+        for i in range(0, rows, ROWS):
+            target = packed + 4 * i * depth
             transpose_rows(a + 4 * i * a_row, a_row, target, ROWS, min(ROWS, rows - i), depth)
-        elif i + ROWS <= rows:
-            for k in range(depth):
-                _copy_sliver(a + 4 * (i + k * a_step), target + 4 * k * ROWS)
-        else:
-            s, t = floats_at(a + 4 * i), floats_at(target)
-            for k in range(depth):
-                for q in range(rows - i):
-                    t[k * ROWS + q] = s[k * a_step + q]
+        return
+    whole = rows // ROWS * ROWS
+    for k in range(depth):  # along what lies together, as memory is read fastest
+        for i in range(0, whole, ROWS):
+            _copy_sliver(a + 4 * (i + k * a_step), packed + 4 * (i * depth + k * ROWS))
+    s, t = floats_at(a + 4 * whole), floats_at(packed + 4 * whole * depth)
+    for k in range(depth):
+        for q in range(rows - whole):
+            t[k * ROWS + q] = s[k * a_step + q]
 
 
 @kernel()
