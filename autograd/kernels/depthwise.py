@@ -126,8 +126,8 @@ def _axis(at, k):
 @loop
 def _sums(chunk, first, last, width, at):
     """Items first..last of images * lines * shares of the channels. The last vector of channels overlaps the
-    one before, and has sums of its own: they are (chunks, 2, fh * fw + 1, K), the last of each 2 for the
-    filters being the sum of x."""
+    one before, and has sums of its own: they are (chunks, 1 or 2, fh * fw + 1, K), the last row of the first
+    being the sum of x."""
     x, w, bias, y, z = floats(at, 0), floats(at, 1)[0], floats(at, 2)[0, 0, 0], floats(at, 3), floats(at, 4)
     rows, columns, sums, number = _axis(at, 5), _axis(at, 8), floats(at, 11), numbers(at)
     steps = number[0], number[1], number[2], number[3]
@@ -207,15 +207,16 @@ def _run(x, w, bias, y, tables, relu, z, partials):
     lines = len(y) * len(rows[0])
     shares = filters // LANES if lines < FEW else 1
     chunks = chunks_of(lines * shares, 2 * max(x.size, y.size), partials)
-    sums = np.zeros((chunks, 2, fh * fw + 1, filters), np.float32) if z is not None else bias
+    whole = filters // LANES * LANES
+    kinds = 1 if whole == filters else 2
+    sums = bias if z is None else np.zeros((chunks, kinds, fh * fw + 1, filters), np.float32)
     arrays = x, w.reshape(fh, fw, filters), bias, y, bias if z is None else z, *rows, *columns, sums
     run(_sums, chunks, lines * shares, arrays, (*steps, relu, shares, z is not None))
     if z is None:
         return None
-    total, last = sums.sum(axis=0)
-    whole = filters // LANES * LANES
-    total[:-1, whole:] = last[:-1, whole:]
-    return total
+    totals = np.add.reduce(sums)
+    totals[0, :-1, whole:] = totals[-1, :-1, whole:]
+    return totals[0]
 
 
 def _repeated(x, filters, groups):

@@ -20,12 +20,16 @@ def _table(shapes):
     return np.array([(1,) * (4 - len(shape)) + shape for shape in shapes], np.int64)
 
 
+@functools.lru_cache(1024)
+def _padded(numbers):
+    return np.array([*numbers, *[0] * (_MOST - len(numbers))], np.int64)
+
+
 def run(body, chunks, rows, arrays, numbers):
-    """Runs a `loops.loop` over `range(rows)` in chunks. Arrays are C-contiguous, of at most four axes."""
+    """Runs a `loops.loop` over `range(rows)` in chunks. Arrays are C-contiguous, of at most four axes. Bodies
+    only read the numbers: those of an earlier call are handed out again."""
     shapes = _table(tuple([a.shape for a in arrays]))
-    padded = np.zeros(_MOST, np.int64)
-    padded[: len(numbers)] = numbers
-    body(chunks, rows, 0, shapes, padded, *arrays)
+    body(chunks, rows, 0, shapes, _padded(tuple(numbers)), *arrays)
 
 
 def room_for(out, shape):

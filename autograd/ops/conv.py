@@ -19,6 +19,13 @@ from .selection import where
 from .window import float_type, images, output_size, pair, resolve_padding, whole
 
 
+@functools.cache
+def _kernels():
+    from ..kernels import conv, threads
+
+    return conv, threads
+
+
 def _options(size, kernel_size, stride, padding, dilation, groups):
     """The size of the output, and the options as kernels take them. What was asked before is looked up, for
     the answer takes longer than starting a kernel."""
@@ -73,8 +80,7 @@ def conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, relu=False):
     with 0 is taken in the same pass. Integers are read as floats. Raises ValueError for shapes and channels
     that do not fit, a kernel larger than the padded image, a stride under 1. Source: COURSE.md C4W1-edge to
     C4W1-params."""
-    from ..kernels import conv, threads
-
+    conv, threads = _kernels()
     x, w = images(x, "x"), _filters(w)
     size, kernel_size = x.shape[1:3], w.shape[:2]
     out, options = _options(size, kernel_size, stride, padding, dilation, groups)
@@ -121,8 +127,7 @@ def _(g, x, w, size, kernel_size, rectified, needs, stride, padding, dilation, g
         dx = conv2d_input_grad(g, w, size, *options) if needs[0] else None
         dw = conv2d_weight_grad(x, g, kernel_size, *options) if needs[1] else None
         return dx, dw, sum_(g, axis=(0, 1, 2)) if needs[2] else None
-    from ..kernels import conv, threads
-
+    conv, threads = _kernels()
     dtype, work = float_type(x, w, g)
     x, w, g = (threads.ready(a, work) for a in (x, w, g))
     _, options = _options(size, kernel_size, *options)
@@ -145,8 +150,7 @@ def conv2d_input_grad(g, w, size, stride=1, padding=0, dilation=1, groups=1):
     """The cotangent of `conv2d`'s x, (m, *size, n_C_prev), from that of its output, g (m, n_H', n_W', n_C):
     each output adds its filter, times g, to the pixels it saw. This is transposed convolution too. Arguments
     and errors as in `conv2d`; raises ValueError where g is not of the size that `size` gives."""
-    from ..kernels import conv, threads
-
+    conv, threads = _kernels()
     g, w = images(g, "g"), _filters(w)
     size, kernel_size = pair(size, "size", 1), w.shape[:2]
     out, options = _options(size, kernel_size, stride, padding, dilation, groups)
@@ -173,8 +177,7 @@ def conv2d_weight_grad(x, g, kernel_size, stride=1, padding=0, dilation=1, group
     cotangent of its output, g (m, n_H', n_W', n_C): the sum over all outputs of the patch times g. Arguments
     and errors as in `conv2d`; raises ValueError where g is not of the output's size, or x and g are not of as
     many images."""
-    from ..kernels import conv, threads
-
+    conv, threads = _kernels()
     x, g = images(x, "x"), images(g, "g")
     size, kernel_size = x.shape[1:3], pair(kernel_size, "kernel_size", 1)
     out, options = _options(size, kernel_size, stride, padding, dilation, groups)

@@ -9,6 +9,8 @@ from ..modes import get_default_dtype
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 def pair(value, name: str, least: int) -> Pair:
     """(rows, columns) from one int or two. Raises TypeError for what is neither, ValueError below `least`."""
@@ -91,6 +93,8 @@ def images(x, name: str) -> np.ndarray:
 def float_type(*arrays) -> tuple[np.dtype, type]:
     """The dtype of the result, and that of the kernel which computes it (float32 or float64). Integers follow
     the floats beside them. Raises TypeError for complex numbers."""
+    if all(a is None or getattr(a, "dtype", None) is _FLOAT32 for a in arrays):
+        return _FLOAT32, np.float32
     dtypes = [np.asarray(a).dtype for a in arrays if a is not None]
     if bad := [d for d in dtypes if d.kind not in "fiub"]:
         raise TypeError(f"takes real numbers, got {bad[0]}")
