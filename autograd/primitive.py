@@ -95,9 +95,8 @@ class Primitive:
             elements = values[at] = list(values[at])
         # whether several arguments have to come to one dtype
         recording, mixes = state.recording, at is not None or len(self.differentiable) > 1
-        traced = mixed = False
         # what requires grad: its vertices, a bit for the place of each
-        inputs, mask, dtype = [], 0, None
+        inputs, mask, dtype, traced, mixed = [], 0, None, False, False
         for i, value in enumerate(elements):
             if isinstance(value, Tensor):
                 traced = True
@@ -108,7 +107,8 @@ class Primitive:
                     mask |= 1 << i
                     inputs.append(value if value.node is None else value.node)
             elif mixes and type(value) not in _WEAK and (at is not None or i in self.differentiable):
-                mixed = True
+                kind = value.dtype if type(value) is ndarray else list
+                mixed, dtype = mixed or (dtype is not None and kind is not dtype), kind
         try:
             if mixed and traced:
                 self._one_dtype(elements)

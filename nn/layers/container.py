@@ -12,7 +12,7 @@ from .activation import ReLU
 from .conv import Conv2d
 from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 
-_WITH_RELU = (Conv2d, BatchNorm1d, BatchNorm2d, BatchNorm3d)
+_WITH_RELU = frozenset((Conv2d, BatchNorm1d, BatchNorm2d, BatchNorm3d))
 
 
 class _Row(Module):
@@ -96,7 +96,7 @@ class Sequential(_Numbered):
 
     def forward(self, x):
         modules = [member for member in vars(self).values() if isinstance(member, Module)]
-        if is_grad_enabled():
+        if is_grad_enabled() or _WITH_RELU.isdisjoint(map(type, modules)):
             for module in modules:
                 x = module(x)
             return x
