@@ -10,8 +10,8 @@ from .tensor import unwrap
 
 class detect_anomaly:
     """A context in which the first NaN or infinity, in a forward or a backward, raises FloatingPointError
-    with the op and the line of the user's code that recorded it. Several times slower: for finding a fault,
-    not for training."""
+    with the op and the line of the user's code that recorded it. What is not recorded is not looked at.
+    Several times slower: for finding a fault, not for training."""
 
     def __enter__(self):
         self._before = state.watchers, state.backward_watchers

@@ -5,6 +5,7 @@ import difflib
 
 import numpy as np
 
+from .primitive import one_dtype
 from .tensor import Tensor, dispatch, leaves_graph, ops, unwrap
 
 
@@ -22,18 +23,27 @@ def composed(*numpy_functions):
 without_derivative: set = set()  # NumPy functions that return plain arrays of tensors
 
 
-def nondiff(*numpy_functions) -> None:
-    """Declares NumPy functions whose derivative is zero or none: on tensors they return plain arrays."""
+def nondiff(*numpy_functions, level=False) -> None:
+    """Declares NumPy functions whose derivative is zero or none: on tensors they return plain arrays. With
+    `level` their operands come to one float type first, as those of primitives do."""
     without_derivative.update(numpy_functions)
     for function in numpy_functions:
-        dispatch[function] = _on_arrays(function)
+        dispatch[function] = _on_arrays(function, level)
 
 
-def _on_arrays(function):
+def _on_arrays(function, level=False):
     def run(*args, **kwargs):
-        return function(*map(unwrap, args), **{k: unwrap(v) for k, v in kwargs.items()})
+        values = [_read(x) for x in args]
+        if level:
+            one_dtype(values, range(len(values)))
+        return function(*values, **{k: _read(v) for k, v in kwargs.items()})
 
     return run
+
+
+def _read(x):
+    """The array of a tensor, read-only, since a write by NumPy could not be noticed; else as `unwrap`."""
+    return x.numpy() if isinstance(x, Tensor) else unwrap(x)
 
 
 def _tensors_in(values):
@@ -48,6 +58,8 @@ def _uncovered(function, method, inputs, kwargs):
     """A NumPy call that no op covers. On tensors outside the graph it runs on their arrays; where one
     requires grad it raises, since the gradient would be lost."""
     name = f"np.{function.__name__}" + ("" if method == "__call__" else f".{method}")
+    if method == "at" and isinstance(inputs[0], Tensor):  # which writes into read-only arrays too
+        raise TypeError(f"{name} writes into an ndarray, got a Tensor: assign with t[index] = value")
     if any(isinstance(out, Tensor) for out in kwargs.get("out") or ()):
         raise TypeError(f"{name}: out= takes an ndarray, got a Tensor: assign with t[...] = value")
     for t in _tensors_in((*inputs, *kwargs.values())):
@@ -60,7 +72,7 @@ def _uncovered(function, method, inputs, kwargs):
             instead = f"use one that has (nearest: {', '.join(near)})"
             raise leaves_graph(t, f"{name}, which has no derivative here,", instead)
     call = function if method == "__call__" else getattr(function, method)
-    return call(*map(unwrap, inputs), **{k: unwrap(v) for k, v in kwargs.items()})
+    return call(*map(_read, inputs), **{k: _read(v) for k, v in kwargs.items()})
 
 
 ops.plain = lambda name, *args, **kwargs: _on_arrays(getattr(np, name))(*args, **kwargs)

@@ -112,6 +112,8 @@ def _fit(g, vertex):
     if g.shape != vertex.shape:
         g = _unbroadcast(g, vertex.shape)
     if g.dtype != vertex.dtype:
+        if vertex.dtype.kind not in "fc":
+            raise TypeError(f"only floats have gradients, and an input that requires grad is {vertex.dtype}")
         if g.dtype.kind == "c" and vertex.dtype.kind != "c":
             g = np.real(g)
         g = g.astype(vertex.dtype)
@@ -143,12 +145,10 @@ def _saved(node):
 def _run_hooks(vertex, g):
     for hook in list(vertex.hooks.values()):
         plain = isinstance(g, (np.ndarray, np.generic))
-        replaced = hook(_turn(wrap(np.asarray(g)) if plain else g))
+        replaced = hook(_turn(wrap(wrap(np.asarray(g)).numpy()) if plain else g))  # read-only: it is shared
         if replaced is not None:
             if replaced.shape != vertex.shape:
-                raise ValueError(
-                    f"a hook returned a gradient of shape {replaced.shape}, needs {vertex.shape}"
-                )
+                raise ValueError(f"a hook gave a gradient of shape {replaced.shape}, needs {vertex.shape}")
             g = _turn(replaced if isinstance(g, Tensor) else as_array(replaced))
     return g
 

@@ -111,7 +111,7 @@ class Primitive:
                 mixed, dtype = mixed or (dtype is not None and kind is not dtype), kind
         try:
             if mixed and traced:
-                self._one_dtype(elements)
+                one_dtype(elements, self.differentiable if at is None else range(len(elements)))
             y: Any = self.forward(*values)
         except (ValueError, TypeError, IndexError) as error:
             raise self._explain(error, values) from None
@@ -149,27 +149,6 @@ class Primitive:
             raise TypeError(f"{self.name} misses {', '.join(missing)}")
         return values
 
-    def _one_dtype(self, values):
-        """Brings the differentiable arguments to one float dtype: that of the widest array of floats that is
-        not 0-d. So 0-d operands, integers, lists and Python scalars never promote a float32 result."""
-        places = self.differentiable if self.variadic is None else range(len(values))
-        places = [i for i in places if type(values[i]) not in _WEAK]
-        strong, weak = [], []
-        for i in places:
-            given, values[i] = values[i], np.asarray(values[i])
-            if values[i].dtype.kind not in "fiubc":
-                raise TypeError(f"takes numbers, got {type(given).__name__}")
-            if values[i].dtype.kind in "fc":
-                listed = isinstance(given, (list, tuple))
-                kinds = weak if listed or not values[i].ndim else strong
-                kinds.append(get_default_dtype() if listed and not strong else values[i].dtype)
-        if strong or weak:
-            target = np.result_type(*(strong or weak))
-            if target.kind == "f" and any(t.kind == "c" for t in weak):
-                target = np.result_type(target, np.complex64)
-            for i in places:
-                values[i] = values[i].astype(target, copy=False)
-
     def _explain(self, error, values):
         names = self.parameters
         if self.variadic is not None:
@@ -179,6 +158,27 @@ class Primitive:
         kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
         text = str(error)
         return kind(text if text.startswith(self.name) else f"{self.name}: {text} [{', '.join(shapes)}]")
+
+
+def one_dtype(values, places) -> None:
+    """Brings the values at these places of a list to one float dtype: that of the widest array of floats that
+    is not 0-d. So 0-d operands, integers, lists and Python scalars never promote a float32 result."""
+    places = [i for i in places if type(values[i]) not in _WEAK]
+    strong, weak = [], []
+    for i in places:
+        given, values[i] = values[i], np.asarray(values[i])
+        if values[i].dtype.kind not in "fiubc":
+            raise TypeError(f"takes numbers, got {type(given).__name__}")
+        if values[i].dtype.kind in "fc":
+            listed = isinstance(given, (list, tuple))
+            kinds = weak if listed or not values[i].ndim else strong
+            kinds.append(get_default_dtype() if listed and not strong else values[i].dtype)
+    if strong or weak:
+        target = np.result_type(*(strong or weak))
+        if target.kind == "f" and any(t.kind == "c" for t in weak):
+            target = np.result_type(target, np.complex64)
+        for i in places:
+            values[i] = values[i].astype(target, copy=False)
 
 
 def _on_first(op):
@@ -243,7 +243,7 @@ def _on_two(op):
             plain = False
         try:
             if mixed and traced:
-                op._one_dtype(values := [x, z])
+                one_dtype(values := [x, z], (0, 1))
                 x, z = values
             y = small(x, z) if plain else op.forward(x, z)
         except (ValueError, TypeError) as error:
@@ -285,9 +285,8 @@ class Plan:
     def __init__(self, op, mask):
         self.primitive = op
         self.places = [i for i in range(mask.bit_length()) if mask >> i & 1]
-        self.inputs = (
-            [op.parameters[i] for i in self.places] if op.variadic is None else [op.parameters[op.variadic]]
-        )
+        named = self.places if op.variadic is None else [op.variadic]
+        self.inputs = [op.parameters[i] for i in named]
         rules = [(a, n, r) for a, n, r in op.rules if any(x in self.inputs for x in a)]
         if without := [x for x in self.inputs if not any(x in a for a, _, _ in rules)]:
             raise TypeError(
@@ -298,9 +297,8 @@ class Plan:
         rules = [r for r in rules if {*self.inputs} <= {*r[0]} and (len(r[0]) > 1) == several] or rules
         rules.sort(key=lambda rule: min(self.inputs.index(x) for x in rule[0] if x in self.inputs))
         names = [*op.parameters, "y", *op.residuals]
-        asked = {x for _, wanted, _ in rules for x in wanted} | (
-            {*op.parameters} if op.twin_function else set()
-        )
+        asked = {*op.parameters} if op.twin_function else set()
+        asked.update(x for _, wanted, _ in rules for x in wanted)
         self.saved_names = [x for x in names if x in asked]
         self.pick = _pick(names, self.saved_names)
         self.served = [arguments for arguments, _, _ in rules]
@@ -320,7 +318,11 @@ class Plan:
             if any(wanted):
                 result = rule(g, *pick((*saved, wanted)))
                 given.update(zip(places, result if variadic or len(wanted) > 1 else [result], strict=False))
-        return [given[i] if i in asked else None for i in self.places]
+        found = [given[i] if i in asked else None for i in self.places]
+        own = [id(a) for a in found if a is not None and a is not g]
+        if len({*own}) < len(own) or not {*own}.isdisjoint(id(getattr(a, "base", None)) for a in found):
+            found = [a if a is None else ops.clone(a) for a in found]  # a rule gave one array for several
+        return found
 
     def pull_recorded(self, node, g, needs=None):
         """The same on Tensors, recorded, so that the result can be differentiated again."""
@@ -351,7 +353,7 @@ class Plan:
 def _written_out(rules, saved_names):
     """A plan's `pull` where each input has its rule: the loop over them written out, since each node of a
     backward passes here: lambda g, saved, needs=None: (rule0(g, saved[1]), rule1(g), ...)."""
-    scope, calls = {}, []
+    scope, calls = {"__name__": __name__}, []  # the name tells anomaly mode that these lines are ours
     for k, (_, wanted, rule) in enumerate(rules):
         scope[f"rule{k}"] = rule
         calls.append(f"rule{k}({', '.join(['g', *(f'saved[{saved_names.index(x)}]' for x in wanted)])})")

@@ -2,6 +2,7 @@
 What NumPy has a word for has NumPy's name and meaning; the rest has PyTorch's."""
 
 import weakref
+from copy import deepcopy
 
 import numpy as np
 
@@ -135,13 +136,9 @@ class Tensor(Methods):
     def requires_grad_(self, requires_grad=True) -> "Tensor":
         """Switches gradient on or off for a leaf; returns self. Raises RuntimeError on a recorded result."""
         if self.node is not None:
-            raise RuntimeError(
-                f"{self.node.name} recorded this tensor: use detach() to take it out of the graph"
-            )
+            raise RuntimeError(f"{self.node.name} recorded this tensor: detach() takes it out of the graph")
         if requires_grad and self._data.dtype.kind not in "fc":
-            raise TypeError(
-                f"only floats have gradients, got dtype {self.dtype}: use astype(np.float32) first"
-            )
+            raise TypeError(f"only floats have gradients, got dtype {self.dtype}: use astype(np.float32)")
         self.requires_grad = bool(requires_grad)
         return self
 
@@ -153,7 +150,8 @@ class Tensor(Methods):
         ops.backward(self, gradient, retain_graph, create_graph)
 
     def retain_grad(self) -> None:
-        """Makes backward fill `.grad` of this recorded tensor too."""
+        """Makes backward fill `.grad` of this recorded tensor too. Raises RuntimeError where it does not
+        require grad."""
         reference = weakref.ref(self)
 
         def keep(gradient):
@@ -161,12 +159,15 @@ class Tensor(Methods):
                 t.grad = gradient.clone() if t.grad is None else t.grad + gradient
 
         keep.tensor = reference  # type: ignore[attr-defined]  # by which pictures find the values
-        if self.node is not None:
+        hooks = (self.node and self.node.hooks) or {}
+        if not self.requires_grad or (self.node and not any(hasattr(h, "tensor") for h in hooks.values())):
             self.register_hook(keep)
 
     def register_hook(self, hook) -> "HookHandle":
-        """Calls `hook(gradient)` with this tensor's gradient (a Tensor) once it is complete; what it returns,
-        unless None, replaces the gradient. Returns a handle whose `remove()` takes the hook away."""
+        """Calls `hook(gradient)` with this tensor's gradient once it is complete: a read-only Tensor, or
+        `Rows` where an embedding left only those. What it returns, unless None, replaces the gradient.
+        Returns a handle whose `remove()` takes the hook away. Raises RuntimeError where self does not require
+        grad."""
         if not self.requires_grad:
             raise RuntimeError(f"{label(self)} does not require grad, so no gradient reaches a hook")
         return HookHandle(self if self.node is None else self.node, hook)
@@ -246,16 +247,14 @@ class Tensor(Methods):
 
     def __reduce__(self):
         if self.node is not None:
-            raise RuntimeError(
-                f"only leaves are copied and pickled; {self.node.name} recorded this one: detach() it"
-            )
+            raise RuntimeError(f"only leaves are copied and pickled, {self.node.name} made this: detach() it")
         return _rebuild, (type(self), *self._state())
 
     def _restore(self, *rest):
         """What a subclass adds to `_state` comes back here."""
 
     def _state(self):
-        return self._data, self.requires_grad, self.name, None if self.grad is None else self.grad._data
+        return self._data, self.requires_grad, self.name, getattr(self.grad, "_data", self.grad)
 
     def __deepcopy__(self, memo):
         rebuild, state = self.__reduce__()
@@ -268,16 +267,17 @@ class HookHandle:
 
     def __init__(self, vertex, hook):
         self._hooks = vertex.hooks = vertex.hooks or {}
-        self._hooks[id(self)] = hook
+        self._key = object()  # not the handle: it may be dropped, and another get its id
+        self._hooks[self._key] = hook
 
     def remove(self) -> None:
-        self._hooks.pop(id(self), None)
+        self._hooks.pop(self._key, None)
 
 
 def _rebuild(kind, data, requires_grad, name, grad, *rest):
     t = wrap(np.array(data), kind=kind)
     t.requires_grad, t.name = requires_grad, name
-    t.grad = None if grad is None else wrap(np.array(grad))
+    t.grad = wrap(np.array(grad)) if isinstance(grad, np.ndarray) else deepcopy(grad)  # rows, or none
     t._restore(*rest)
     return t
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from .graph import Node, _reached, finished, propagate, start_of, sum_by_vertex, vertex_of
 from .modes import enable_grad, state
+from .rows import Rows
 from .tensor import Tensor, as_array, label, ops, wrap
 
 
@@ -142,8 +143,8 @@ class Call:
         self._scanned: tuple = ((), (set(), False))
         self._graph: dict | None = None  # of the last scan, for the backward that follows it
 
-    def output(self, name=None):
-        out = self.out
+    def output(self, name=None, out=None):
+        out = self.out if out is None else out
         if not isinstance(out, Tensor):
             out = wrap(np.asarray(out)) if self.plain and type(out) in (float, complex) else Tensor(out)
             if self.plain and out.dtype.kind not in "fc":
@@ -201,7 +202,7 @@ class Call:
                 convention.plain = before
         elif self.plain:
             warnings.warn("Output seems independent of input.", stacklevel=4)
-        return [found[v] if v in found else _zeros(t) for t, v in zip(self.inputs, self.own)]
+        return [_whole(found[v]) if v in found else _zeros(t) for t, v in zip(self.inputs, self.own)]
 
     def like_arguments(self, leaves):
         """The derivatives in the structure of the arguments, as the caller gets them."""
@@ -218,6 +219,11 @@ class Call:
         if outside:
             return out
         return out._data[()] if self.plain else out.detach()
+
+
+def _whole(g):
+    """A gradient as a tensor, also where an embedding left rows only."""
+    return g.to_dense() if isinstance(g, Rows) else g
 
 
 def _zeros(t):
@@ -306,30 +312,37 @@ def elementwise_grad(f, argnum=0):
 
 def jacobian(f, argnum=0):
     """The function args -> J with J[i, j] = df_i/dx_j, of shape (*f's shape, *the argument's): one backward
-    per element of f's output."""
+    per element of f's output. Where f returns a dict, list or tuple, J is one of such blocks, each in the
+    structure of the arguments."""
 
     @called("jacobian", f, argnum)
     def run(*args, **kwargs):
         call = Call(f, args, kwargs, argnum)
-        out = call.output()
-        rows = []
-        for index in np.ndindex(out.shape):
-            unit = np.zeros(out.shape, out.dtype)
-            unit[index] = 1
-            rows.append(call.pull([(out, unit)], retain=True))
-        stacked = []
-        for k, t in enumerate(call.inputs):
-            column = [row[k] for row in rows]
-            both = (*out.shape, *t.shape)
-            stacked.append(ops.reshape(ops.stack(column), both) if column else wrap(np.zeros(both, t.dtype)))
-        return call.like_arguments(stacked)
+        outs, structure = flatten(call.out)
+        return unflatten(structure, [_block(call, call.output(out=out)) for out in outs])
 
     return run
 
 
+def _block(call, out):
+    """The derivatives of one output, a row for each of its elements."""
+    rows = []
+    for index in np.ndindex(out.shape):
+        unit = np.zeros(out.shape, out.dtype)
+        unit[index] = 1
+        rows.append(call.pull([(out, unit)], retain=True))
+    stacked = []
+    for k, t in enumerate(call.inputs):
+        column = [row[k] for row in rows]
+        both = (*out.shape, *t.shape)
+        stacked.append(ops.reshape(ops.stack(column), both) if column else wrap(np.zeros(both, t.dtype)))
+    return call.like_arguments(stacked)
+
+
 def hessian(f, argnum=0):
     """The function args -> H with H[i, j] = d2f/(dx_i dx_j), of shape (*x's shape, *x's shape), for an f that
-    returns one number, with respect to one array argument."""
+    returns one number. For an argument that is a dict, list or tuple, and for several, H has their structure
+    twice: `hessian(f)({"W": W, "b": b})["W"]["b"]` is d2f/(dW db)."""
     return called("hessian", f, argnum)(jacobian(grad(f, argnum), argnum))
 
 
@@ -349,7 +362,7 @@ def vjp(f, *args):
 def jvp(f, args, tangents):
     """(f(*args), J v) for a tuple of arguments and a tuple of tangents of their shapes: forward mode out of
     two reverse passes (the pull-back is linear in its cotangent, so its own pull-back pushes forward)."""
-    call = Call(f, args, {}, tuple(range(len(args))))
+    call = Call(f, _tuple_of(args), {}, tuple(range(len(args))))
     vectors = _matching(call, tangents, "tangents")
     out = call.output()
     pushed = push(call, [out], vectors)[0]
@@ -380,7 +393,7 @@ def _real(t):
 def hvp(f, args, vectors):
     """The product H v of the Hessian of f at a tuple of arguments with a tuple of vectors of their shapes:
     the gradient of the directional derivative, at the cost of two backwards. One tensor for one argument."""
-    call = Call(f, args, {}, tuple(range(len(args))))
+    call = Call(f, _tuple_of(args), {}, tuple(range(len(args))))
     v = _matching(call, vectors, "vectors")
     out = call.output("hvp")
     outside = call.is_used_outside(out)
@@ -389,6 +402,12 @@ def hvp(f, args, vectors):
         along = sum(ops.sum(g * w, None, False) for g, w in zip(firsts, v, strict=True))
     found = call.like_arguments(call.pull([(along, None)], create_graph=outside))
     return found[0] if len(args) == 1 else found
+
+
+def _tuple_of(args):
+    if not isinstance(args, (tuple, list)):
+        raise TypeError(f"args must be a tuple of the arguments of f, got {type(args).__name__}: write (x,)")
+    return args
 
 
 def _matching(call, vectors, what):

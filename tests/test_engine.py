@@ -226,12 +226,59 @@ def test_hooks_see_and_replace_and_are_removed():
         handle.remove()
     np.sum(x * 2.0).backward()
     assert len(seen) == 1
-    bad = (x * 2.0).register_hook
-    del bad
     y = x * 2.0
     y.register_hook(lambda g: np.ones(3))
     with pytest.raises(ValueError, match=r"\(3,\).*\(1,\)"):
         y.backward(np.ones(1))
+
+
+def test_hooks_whose_handles_are_dropped_all_run():
+    x = leaf([1.0])
+    for factor in (2.0, 10.0):
+        x.register_hook(lambda g, factor=factor: g * factor)
+    y = x * 1.0
+    y.retain_grad()
+    y.retain_grad()  # once more changes nothing
+    y.register_hook(lambda g: g * 3.0)
+    np.sum(y).backward()
+    assert x.grad.item() == 60 and y.grad.item() == 1
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        Tensor([1.0]).retain_grad()
+
+
+def test_a_hook_cannot_write_into_a_gradient_that_others_share():
+    x = leaf([1.0])
+    y, z = x * 3.0, x * 1.0
+    z.register_hook(lambda g: g.__imul__(10.0))
+    with pytest.raises(ValueError, match="read-only"):
+        np.sum(y + z).backward()
+
+
+def test_what_one_rule_returns_for_several_is_summed_apart():
+    @primitive()
+    def both(a, b):
+        return 2.0 * (a + b)
+
+    @both.vjp("a", "b")
+    def _(g):
+        t = 2.0 * g
+        return t, t[:]
+
+    try:
+        for first, expected in ((True, [12, 2]), (False, [2, 12])):
+            a, b = leaf([1.0, 1.0]), leaf([1.0, 1.0])
+            np.sum((a if first else b) * 10.0 + both(a, b)).backward()
+            assert not np.shares_memory(a.grad.numpy(), b.grad.numpy())
+            assert [a.grad.numpy()[0], b.grad.numpy()[0]] == expected
+    finally:
+        del registry["both"]
+
+
+def test_integers_that_are_told_to_require_grad_anyhow():
+    t = Tensor([1, 2])
+    t.requires_grad = True
+    with pytest.raises(TypeError, match="only floats have gradients.*int64"):
+        np.sum(t * 2.7).backward()
 
 
 def test_anomaly_mode_names_op_and_line():
@@ -249,6 +296,12 @@ def test_anomaly_mode_names_op_and_line():
         ):
             y.backward(np.ones(1))
     np.log(leaf([1.0])).backward()
+    with (
+        ag.detect_anomaly(),
+        pytest.raises(FloatingPointError, match=r"output of divide.*test_engine.py:\d+"),
+        np.errstate(all="ignore"),
+    ):
+        ag.grad(lambda x: np.sum(np.sqrt(x)))(x)  # recorded, for x requires grad
 
 
 def test_anomaly_mode_names_the_line_of_a_value_that_was_overwritten():

@@ -127,6 +127,29 @@ def test_writes_raise_while_recording_and_work_without(write):
         constant[0] = leaf(1.0)
 
 
+NUMPY_WRITES = {
+    "fill_diagonal": lambda t: np.fill_diagonal(t, 7.0),
+    "copyto": lambda t: np.copyto(t, 7.0),
+    "put": lambda t: np.put(t, [0], 7.0),
+    "place": lambda t: np.place(t, np.eye(2, dtype=bool), [7.0]),
+    "putmask": lambda t: np.putmask(t, np.eye(2, dtype=bool), [7.0]),
+    "put_along_axis": lambda t: np.put_along_axis(t, np.zeros((2, 1), int), 7.0, 1),
+    "add.at": lambda t: np.add.at(t, 0, 7.0),
+    "round out=": lambda t: np.round(np.ones((2, 2)), out=t),
+    "fix out=": lambda t: np.fix(np.ones((2, 2)), out=t),
+}
+
+
+@pytest.mark.parametrize("write", NUMPY_WRITES)
+def test_numpy_does_not_write_into_tensors(write):
+    x = leaf(np.ones((2, 2)))
+    h = x * 1.0
+    with pytest.raises((TypeError, ValueError), match="read-only|writes into an ndarray|WRITEBACKIFCOPY"):
+        NUMPY_WRITES[write](h.detach())
+    np.sum(h * h).backward()
+    np.testing.assert_array_equal(x.grad.numpy(), 2 * np.ones((2, 2)))
+
+
 def test_writing_after_backward_is_fine_and_before_the_forward_too():
     x = leaf([1.0])
     with ag.no_grad():
@@ -195,6 +218,14 @@ def test_float32_stays_float32(kind, op):
             assert y.dtype == np.float32
             y.backward(np.ones(3, np.float32))
         assert x.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", OPERANDS)
+@pytest.mark.parametrize("function", [np.floor_divide, np.heaviside])
+def test_float32_stays_float32_without_derivative(kind, function):
+    x = Tensor(np.float32([1.0, 2.0, 3.0]))
+    with np.errstate(all="ignore"):
+        assert function(x, OPERANDS[kind]).dtype == np.float32
 
 
 def test_float64_arrays_keep_their_type():

@@ -1,6 +1,8 @@
 """Transforms of functions, checkpoints, and row-sparse gradients. The numbers are closed forms."""
 
+import copy
 import math
+import pickle
 import threading
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 import autograd as ag
 from autograd import Rows, Tensor
+from autograd.ops.index import rows_at
 from autograd.primitive import primitive, registry
 
 
@@ -74,6 +77,29 @@ def test_elementwise_grad_and_jacobian_and_hessian():
         close(ag.hessian(lambda x: np.sum(x * 2.0))(X), np.zeros((3, 3)))
     close(ag.hessian(lambda x: np.sum(x * 2.0))(Tensor(X)), np.zeros((3, 3)))
     close(ag.jacobian(lambda x: np.zeros(2) + 0.0 * x[:2])(X), np.zeros((2, 3)))
+
+
+def test_hessian_and_jacobian_of_containers():
+    f = lambda p: np.sum(p["x"] ** 2) * np.sum(p["y"][0]) + np.sum(p["x"]) * 3.0
+    for of in (np.array, Tensor):
+        x, y = np.array([1.0, 2.0]), np.array([3.0, 4.0, 5.0])
+        H = ag.hessian(f)({"x": of(x), "y": [of(y)]})
+        close(H["x"]["x"], 2 * y.sum() * np.eye(2))
+        close(H["x"]["y"][0], np.repeat(2 * x[:, None], 3, axis=1))
+        close(H["y"][0]["x"], np.repeat(2 * x[None], 3, axis=0))
+        close(H["y"][0]["y"][0], np.zeros((3, 3)))
+        J = ag.jacobian(lambda x: {"double": x * 2.0, "all": (np.sum(x * x),)})(of(x))
+        close(J["double"], 2 * np.eye(2))
+        close(J["all"][0], 2 * x)
+    blocks = ag.hessian(lambda a, b: np.sum(a * b), (0, 1))(X, X)
+    close(blocks[0][1], np.eye(3))
+    close(blocks[1][1], np.zeros((3, 3)))
+
+
+def test_arguments_that_are_no_tuple():
+    for function in (ag.jvp, ag.hvp):
+        with pytest.raises(TypeError, match=r"args must be a tuple.*ndarray.*\(x,\)"):
+            function(np.sum, X, X)
 
 
 def test_jacobian_runs_one_backward_per_output_row():
@@ -272,6 +298,31 @@ def test_sparse_gather_has_every_order():
         lambda t: registry["gather"](t, np.array([1, 1, 0]), sparse=True) ** 3,
         np.random.default_rng(0).random((3, 2)),
     )
+
+
+def test_rows_are_copied_pickled_and_handed_on():
+    table = Tensor(np.ones((4, 2)), requires_grad=True)
+    words = np.array([1, 2, 2])
+    expected = np.array([[0, 0], [1, 1], [2, 2], [0, 0]])
+    np.sum(rows_at(table, words, sparse=True)).backward()
+    for again in (copy.deepcopy(table), pickle.loads(pickle.dumps(table))):
+        np.testing.assert_array_equal(again.grad.to_dense().numpy(), expected)
+        assert not np.shares_memory(again.grad.values, table.grad.values)
+    table.zero_grad()
+    np.sum(rows_at(table * 2.0, words, sparse=True)).backward()  # not the table itself
+    np.testing.assert_array_equal(table.grad.numpy(), 2 * expected)
+
+
+def test_transforms_of_rows():
+    words = np.array([1, 2, 2])
+    f = lambda t: np.sum(rows_at(t, words, sparse=True) ** 2)
+    x = np.arange(4.0)[:, None]
+    uses = np.array([0, 1, 2, 0])
+    for of in (np.array, Tensor):
+        close(ag.grad(f)(of(x)), 2 * x * uses[:, None])
+        close(ag.jacobian(lambda t: rows_at(t, words, sparse=True))(of(x))[:, 0, :, 0], np.eye(4)[words])
+        close(ag.hessian(f)(of(x))[:, 0, :, 0], 2 * np.diag(uses))
+        close(ag.hvp(f, (of(x),), (of(x),)), 2 * x * uses[:, None])
 
 
 # ---- threads

@@ -11,9 +11,8 @@ from ..tensor import ops
 from .fused import LARGE, elementwise, fused
 
 nondiff(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
-nondiff(
-    np.sign, np.heaviside, np.floor, np.ceil, np.trunc, np.rint, np.round, np.around, np.fix, np.floor_divide
-)
+nondiff(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.around, np.fix)
+nondiff(np.heaviside, np.floor_divide, level=True)
 nondiff(
     np.isnan, np.isinf, np.isfinite, np.signbit, np.isneginf, np.isposinf, np.iscomplex, np.isreal, np.isclose
 )

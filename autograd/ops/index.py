@@ -126,6 +126,12 @@ def gather(table, indices, sparse=False):
     return table.take(indices, axis=0, mode="clip"), rows
 
 
+def rows_at(table, indices, sparse=False):
+    """`gather`, but `sparse` only where the table is a leaf: what comes before a table computed by other ops
+    takes dense gradients."""
+    return gather(table, indices, sparse and getattr(table, "node", None) is None)
+
+
 def _check_rows(indices, rows):
     if indices.dtype.kind not in "iu":
         raise TypeError(f"indices must be integers, got {indices.dtype}")

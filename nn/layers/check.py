@@ -27,9 +27,11 @@ def number(layer, name: str, value) -> float:
 
 
 def kind_of(x) -> str:
-    """The type of what is no array, and a likely reason."""
+    """The type of what is no array, with its library if that is another, and a likely reason."""
     reason = ": recurrent and attention layers return the output and more, take [0]"
-    return type(x).__name__ + (reason if isinstance(x, tuple) else "")
+    library = type(x).__module__.partition(".")[0]
+    name = type(x).__name__ if library in ("builtins", "autograd") else f"{library}.{type(x).__name__}"
+    return name + (reason if isinstance(x, tuple) else "")
 
 
 _AXES = {3: "(m, T, n_C)", 4: "(m, n_H, n_W, n_C)", 5: "(m, n_D, n_H, n_W, n_C)"}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from autograd.modes import get_default_dtype, no_grad
-from autograd.ops.index import gather, scatter_add_rows
+from autograd.ops.index import rows_at, scatter_add_rows
 from autograd.primitive import Primitive
 from autograd.tensor import Tensor, as_array, unwrap, writable
 
@@ -70,7 +70,7 @@ _scale_cotangent.vjp("rows")(lambda g, shares: g * shares)
 def _looked_up(weight, indices, by_frequency, sparse, padding_idx=None):
     """The rows, (*indices.shape, embedding_dim). `by_frequency` divides the cotangent of each by how often it
     is among them; those of `padding_idx` get none."""
-    rows = gather(weight, indices, sparse)
+    rows = rows_at(weight, indices, sparse)
     if not indices.size or not (by_frequency or padding_idx is not None):
         return rows
     shares = np.ones(indices.shape, rows.dtype)

@@ -8,7 +8,7 @@ import numpy as np
 from autograd import random
 from autograd.modes import get_default_dtype
 from autograd.ops.activation import softplus
-from autograd.ops.index import gather
+from autograd.ops.index import rows_at
 from autograd.tensor import Tensor, as_array, unwrap
 
 from .. import init
@@ -49,7 +49,7 @@ def negative_sampling_loss(vectors, table, labels, negatives, sparse=False, redu
             f"{name}: vectors {vectors.shape} need negatives ({len(vectors)}, k), got {negatives.shape}"
         )
     words = np.concatenate([labels[:, None], negatives], axis=1)  # (m, 1 + k)
-    scores = np.sum(gather(table, words, sparse) * np.expand_dims(vectors, 1), axis=-1)
+    scores = np.sum(rows_at(table, words, sparse) * np.expand_dims(vectors, 1), axis=-1)
     sign = np.where(np.arange(words.shape[1]) == 0, -1.0, 1.0).astype(scores.dtype)
     return reduced(np.sum(softplus(sign * scores), axis=-1), reduction, name)
 
@@ -124,7 +124,7 @@ def hierarchical_softmax_loss(vectors, table, labels, nodes, turns, sparse=False
     _table(vectors, table, name)
     labels = _labelled(vectors, labels, len(nodes), name)
     nodes, turns = as_array(nodes)[labels], as_array(turns)[labels].astype(vectors.dtype)  # (m, depth)
-    scores = np.sum(gather(table, nodes, sparse) * np.expand_dims(vectors, 1), axis=-1)
+    scores = np.sum(rows_at(table, nodes, sparse) * np.expand_dims(vectors, 1), axis=-1)
     return reduced(np.sum(np.where(turns != 0, softplus(-turns * scores), 0.0), axis=-1), reduction, name)
 
 
