@@ -85,6 +85,10 @@ CONVOLUTIONS = [  # input, filters, options
     ((1, 4, 5, 6, 20), (3, 3, 3, 20, 16), {"padding": 1}),
     ((2, 3, 5, 6, 4), (1, 3, 2, 4, 5), {"padding": (0, 1, 0), "stride": (1, 2, 1)}),
     ((2, 3, 2, 4, 5), (1, 1, 1, 5, 7), {}),
+    # one column of a kernel, and outputs that see only what is beyond the border
+    ((3, 20, 256), (1, 256, 32), {"padding": 1}),
+    ((2, 9, 32), (1, 16, 24), {"padding": 2, "groups": 2}),
+    ((1, 3, 4, 6, 40), (2, 2, 1, 40, 20), {"padding": (0, 1, 2), "stride": (1, 1, 2)}),
     # sequences: runs long and short, tiles down one row
     ((2, 37, 20), (15, 20, 18), {"padding": 7}),
     ((3, 500, 3), (7, 3, 17), {"padding": 3, "stride": 2}),

@@ -373,8 +373,7 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, sets=1):
     chunks = max(1, min(threads.get_num_threads(), work // threads.GRAIN, parts * kinds))
     edges = [out[2] * q // pieces for q in range(pieces + 1)]
     served = [
-        [_served(tap, stride[2], x.shape[3], *piece) if cuts > 1 else piece for tap in taps[2]]
-        for piece in zip(edges, edges[1:])
+        [_served(tap, stride[2], x.shape[3], *piece) for tap in taps[2]] for piece in zip(edges, edges[1:])
     ]
     sums = np.empty(
         (sets, parts, groups, *lines, cuts, *((count, length) if turned else (length, count))), np.float32
