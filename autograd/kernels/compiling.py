@@ -6,6 +6,7 @@ versions of the compiler and the CPU; an edit or a new machine starts an empty o
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import stat
 import sys
@@ -19,7 +20,29 @@ import llvmlite.binding
 import numba
 from numba.core import event
 
+from .kept import Kept
+
 PATIENCE = 1.0  # seconds of compiling before stderr says why nothing happens
+
+
+def leave_scipy_out() -> None:
+    """Numba imports scipy.linalg with the first kernel, 13 MB and 0.1 s, only to see whether a kernel could
+    use its BLAS. That SciPy is installed tells as much; a kernel of the user's that does use it has Numba
+    import it then."""
+    if "numba.np.arraymath" in sys.modules or importlib.util.find_spec("scipy") is None:
+        return
+    from numba.np import linalg
+
+    if not hasattr(linalg, "ensure_blas"):
+        return
+    ensure, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")  # asks once
+    finally:
+        linalg.ensure_blas = ensure
+
+
+leave_scipy_out()
 
 
 def source_key(folder: Path) -> str:
@@ -80,13 +103,9 @@ def kernel(**options):
     chunks, `@kernel(fastmath=REASSOCIATE)` for sums that may be taken in vector order."""
 
     def compile_later(function):
-        # Numba reads CACHE_DIR when the decorator runs; it is put back so that the user's own kernels stay
-        # where they were.
-        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(FOLDER)
-        try:
-            return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
-        finally:
-            numba.config.CACHE_DIR = before
+        made = numba.njit(nogil=True, error_model="numpy", **options)(function)
+        made._cache = Kept(function, FOLDER)  # as `cache=True` would set Numba's
+        return made
 
     return compile_later
 

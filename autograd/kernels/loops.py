@@ -13,15 +13,16 @@ where `at` holds the addresses of the arrays it was given."""
 
 from functools import cached_property
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import prange, types
 from numba.core import event
+from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
 from . import memory as memory  # large arrays come and go: keep their pages
 from .compiling import FOLDER, REASSOCIATE, kernel
+from .kept import Kept
 from .threads import chunks_of, launch
 
 _SIGNATURE = types.void(*[types.int64] * 4, types.CPointer(types.voidptr))
@@ -106,13 +107,12 @@ class Loop:
     @cached_property
     def address(self) -> int:
         """The address of the compiled body."""
-        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(FOLDER)
-        try:
-            with event.trigger_event("numba:compile", data={"dispatcher": self}):  # as `njit` does
-                options = {"error_model": "numpy", "fastmath": REASSOCIATE}
-                return numba.cfunc(_SIGNATURE, cache=True, **options)(self.py_func).address
-        finally:
-            numba.config.CACHE_DIR = before
+        options = {"error_model": "numpy", "fastmath": REASSOCIATE}
+        made = CFunc(self.py_func, (_SIGNATURE.args, _SIGNATURE.return_type), {}, options)
+        made._cache = Kept(self.py_func, FOLDER)
+        with event.trigger_event("numba:compile", data={"dispatcher": self}):  # as `njit` does
+            made.compile()
+        return made.address
 
     def __call__(self, chunks, rows, width, *arrays) -> None:
         """Runs the body over `range(rows)` in chunks. The arrays are C-contiguous, and the body knows their
