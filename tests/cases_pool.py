@@ -7,8 +7,8 @@ import numpy as np
 from tests.cases import Case
 
 
-def both(v):
-    return (v, v) if isinstance(v, int) else tuple(v)
+def each(v, axes=2):
+    return (v,) * axes if isinstance(v, int) else tuple(v)
 
 
 def along(n, f, s, pads, d, ceil_mode):
@@ -25,66 +25,72 @@ def adaptive(n, out):
 
 
 def windows_of(size, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
-    """The windows along rows and those along columns."""
-    kernel, dilation = both(kernel_size), both(dilation)
-    stride = kernel if stride is None else both(stride)
+    """The windows along each axis."""
+    axes = len(size)
+    kernel, dilation = each(kernel_size, axes), each(dilation, axes)
+    stride = kernel if stride is None else each(stride, axes)
     if padding == "same":
         total = [max((-(-n // s) - 1) * s + f - n, 0) for n, s, f in zip(size, stride, kernel)]
         pads = [(t // 2, t - t // 2) for t in total]
     else:
-        pads = [both(p) for p in both(padding)]
+        pads = [each(p) for p in each(padding, axes)]
     return [along(*axis, ceil_mode) for axis in zip(size, kernel, stride, pads, dilation)]
 
 
 def pixels_of(window, size):
-    """The pixels of a window, (rows, columns), that lie in the image."""
-    return [(h, w) for h, w in itertools.product(*window) if 0 <= h < size[0] and 0 <= w < size[1]]
+    """The pixels of a window, a range an axis, that lie in the image."""
+    return [p for p in itertools.product(*window) if all(0 <= i < n for i, n in zip(p, size))]
+
+
+def values_of(window, x):
+    return [x[(slice(None), *p)] for p in pixels_of(window, x.shape[1:-1])]
 
 
 def over(windows, x, value):
     """value(x, window) at each place of the output."""
-    columns = [np.stack([value(x, (a, b)) for b in windows[1]], 1) for a in windows[0]]
-    return np.stack(columns, 1)
+    places = [value(x, window) for window in itertools.product(*windows)]
+    return np.stack(places, 1).reshape(len(x), *map(len, windows), x.shape[-1])
 
 
 def maximum(x, window):
-    return np.max([x[:, h, w] for h, w in pixels_of(window, x.shape[1:3])], axis=0)
+    return np.max(values_of(window, x), axis=0)
 
 
 def place(x, window):
-    pixels = pixels_of(window, x.shape[1:3])
-    places = np.array([h * x.shape[2] + w for h, w in pixels])
-    return places[np.argmax([x[:, h, w] for h, w in pixels], axis=0)]
+    size = x.shape[1:-1]
+    places = np.array([np.ravel_multi_index(p, size) for p in pixels_of(window, size)])
+    return places[np.argmax(values_of(window, x), axis=0)]
 
 
 def mean_of(counted):
     def mean(x, window):
-        pixels = pixels_of(window, x.shape[1:3])
-        number = len(window[0]) * len(window[1]) if counted else len(pixels)
-        return np.sum([x[:, h, w] for h, w in pixels], axis=0) / number
+        values = values_of(window, x)
+        return np.sum(values, axis=0) / (np.prod([*map(len, window)]) if counted else len(values))
 
     return mean
 
 
 def naive_max_pool(x, **options):
-    return over(windows_of(x.shape[1:3], **options), x, maximum)
+    return over(windows_of(x.shape[1:-1], **options), x, maximum)
 
 
 def naive_avg_pool(x, count_include_pad=True, **options):
-    return over(windows_of(x.shape[1:3], **options), x, mean_of(count_include_pad))
+    return over(windows_of(x.shape[1:-1], **options), x, mean_of(count_include_pad))
 
 
 def naive_adaptive(x, output_size):
-    return over([adaptive(*axis) for axis in zip(x.shape[1:3], both(output_size))], x, mean_of(False))
+    size = x.shape[1:-1]
+    windows = [adaptive(*axis) for axis in zip(size, each(output_size, len(size)))]
+    return over(windows, x, mean_of(False))
 
 
 def transposed(g, size, average):
     """The transpose of averaging, found by averaging each unit image."""
-    dx = np.zeros((g.shape[0], *size, g.shape[3]), g.dtype)
-    for row, column in np.ndindex(*size):
+    dx = np.zeros((g.shape[0], *size, g.shape[-1]), g.dtype)
+    for place in np.ndindex(*size):
         unit = np.zeros((1, *size, 1), g.dtype)
-        unit[0, row, column] = 1
-        dx[:, row, column] = (g * average(unit)).sum(axis=(1, 2))
+        unit[(0, *place)] = 1
+        dx[(slice(None), *place)] = (g * average(unit)).sum(axis=tuple(range(1, g.ndim - 1)))
     return dx
 
 
@@ -93,22 +99,22 @@ def naive_avg_pool_grad(g, size, **options):
 
 
 def naive_adaptive_grad(g, size):
-    return transposed(g, size, lambda unit: naive_adaptive(unit, g.shape[1:3]))
+    return transposed(g, size, lambda unit: naive_adaptive(unit, g.shape[1:-1]))
 
 
 def naive_gather(x, index):
-    planes = x.reshape(x.shape[0], -1, x.shape[3])
+    planes = x.reshape(x.shape[0], -1, x.shape[-1])
     y = np.empty(index.shape, x.dtype)
-    for m, i, j, c in np.ndindex(index.shape):
-        y[m, i, j, c] = planes[m, index[m, i, j, c], c]
+    for at in np.ndindex(index.shape):
+        y[at] = planes[at[0], index[at], at[-1]]
     return y
 
 
 def naive_scatter(g, index, size, **windows):
-    dx = np.zeros((g.shape[0], size[0] * size[1], g.shape[3]), g.dtype)
-    for m, i, j, c in np.ndindex(index.shape):
-        dx[m, index[m, i, j, c], c] += g[m, i, j, c]
-    return dx.reshape(g.shape[0], *size, g.shape[3])
+    dx = np.zeros((g.shape[0], np.prod(size), g.shape[-1]), g.dtype)
+    for at in np.ndindex(index.shape):
+        dx[at[0], index[at], at[-1]] += g[at]
+    return dx.reshape(g.shape[0], *size, g.shape[-1])
 
 
 # note: (shape of x, options)
@@ -125,9 +131,15 @@ POOLINGS = {
     "ceil-in-the-padding": ((1, 3, 2, 1), {"kernel_size": 2, "stride": 2, "padding": 1, "ceil_mode": True}),
     "global": ((2, 3, 4, 5), {"kernel_size": (3, 4)}),
     "vectors": ((1, 3, 4, 19), {"kernel_size": 2, "stride": 1}),
+    "volume": ((2, 3, 4, 5, 2), {"kernel_size": (2, 2, 3), "stride": (1, 2, 2)}),
+    "volume-padded": ((1, 3, 2, 3, 9), {"kernel_size": (2, 1, 3), "padding": (1, 0, 1), "ceil_mode": True}),
 }
 DILATED = {
     "dilated": ((1, 7, 6, 2), {"kernel_size": (3, 2), "stride": 1, "dilation": (2, 3)}),
+    "dilated-volume": (
+        (1, 4, 3, 3, 2),
+        {"kernel_size": 2, "stride": 1, "dilation": (2, 1, 2), "padding": (1, 0, 0)},
+    ),
     "dilated-padded": ((1, 6, 7, 1), {"kernel_size": 3, "stride": 2, "dilation": 2, "padding": (1, 2)}),
 }
 
@@ -145,7 +157,7 @@ def cotangent_and_index(shape, options):
     """The cotangent of a max pooling, and the places of its maxima."""
 
     def make(rng):
-        index = over(windows_of(shape[1:3], **options), *distinct(shape)(rng), place)
+        index = over(windows_of(shape[1:-1], **options), *distinct(shape)(rng), place)
         return rng.standard_normal(index.shape), index
 
     return make
@@ -154,7 +166,7 @@ def cotangent_and_index(shape, options):
 def max_rows():
     for note, (shape, options) in {**POOLINGS, **DILATED}.items():
         yield Case("max_pool2d", distinct(shape), naive_max_pool, options, note)
-        how = {"size": shape[1:3], **options}
+        how = {"size": shape[1:-1], **options}
         yield Case("max_pool2d_grad", cotangent_and_index(shape, options), naive_scatter, how, note)
 
 
@@ -165,20 +177,26 @@ def average_rows():
             name = note if counted else f"{note}-without-padding"
             yield Case("avg_pool2d", normal(shape), naive_avg_pool, how, name)
             g = naive_avg_pool(np.zeros(shape), **how).shape
-            yield Case("avg_pool2d_grad", normal(g), naive_avg_pool_grad, {"size": shape[1:3], **how}, name)
+            yield Case("avg_pool2d_grad", normal(g), naive_avg_pool_grad, {"size": shape[1:-1], **how}, name)
 
 
 def adaptive_rows():
-    for shape, out in (((2, 6, 4, 3), (3, 2)), ((1, 5, 7, 2), (3, 4)), ((1, 2, 3, 1), 5), ((2, 3, 2, 4), 1)):
-        note = f"{shape[1:3]}-to-{out}"
+    for shape, out in (
+        ((2, 6, 4, 3), (3, 2)),
+        ((1, 5, 7, 2), (3, 4)),
+        ((1, 2, 3, 1), 5),
+        ((2, 3, 2, 4), 1),
+        ((1, 3, 4, 3, 2), (2, 3, 1)),
+    ):
+        note = f"{shape[1:-1]}-to-{out}"
         yield Case("adaptive_avg_pool2d", normal(shape), naive_adaptive, {"output_size": out}, note)
-        g, how = (shape[0], *both(out), shape[3]), {"size": shape[1:3]}
+        g, how = (shape[0], *each(out, len(shape) - 2), shape[-1]), {"size": shape[1:-1]}
         yield Case("adaptive_avg_pool2d_grad", normal(g), naive_adaptive_grad, how, note)
 
 
 def with_index(shape, index_shape, size):
     """Data and an index that meets some places twice and some never."""
-    return lambda rng: (rng.standard_normal(shape), rng.integers(0, size[0] * size[1], index_shape))
+    return lambda rng: (rng.standard_normal(shape), rng.integers(0, np.prod(size), index_shape))
 
 
 CASES = [
@@ -186,5 +204,6 @@ CASES = [
     *average_rows(),
     *adaptive_rows(),
     Case("pool_gather", with_index((2, 3, 4, 3), (2, 2, 3, 3), (3, 4)), naive_gather),
+    Case("pool_gather", with_index((1, 2, 3, 2, 2), (1, 2, 2, 2, 2), (2, 3, 2)), naive_gather, note="volume"),
     Case("pool_scatter", with_index((2, 2, 3, 3), (2, 2, 3, 3), (3, 4)), naive_scatter, {"size": (3, 4)}),
 ]

@@ -5,9 +5,10 @@ import pytest
 
 import autograd
 import nn
-from autograd import Tensor
+from autograd import Tensor, no_grad
 from autograd.ops.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from autograd.ops.pool import avg_pool2d, max_pool2d
+from autograd.ops.poolnd import max_pool
 
 pytestmark = pytest.mark.slow
 
@@ -299,6 +300,17 @@ def test_pooling_agrees_with_pytorch(torch, shape, options, kind, dtype):
     expected.backward(torch.tensor(np.moveaxis(cotangent, -1, 1).copy()))
     np.testing.assert_allclose(y.numpy(), np.moveaxis(expected.detach().numpy(), 1, -1), rtol=1e-6)
     np.testing.assert_allclose(t.grad.numpy(), np.moveaxis(u.grad.numpy(), 1, -1), rtol=1e-5, atol=1e-6)
+
+
+def test_indices_without_a_graph(torch):
+    """Under `no_grad` max pooling keeps no index, but gives it to who asks."""
+    x = np.random.default_rng(0).integers(0, 4, (2, 6, 7, 5)).astype(np.float32)
+    expected, places = torch.nn.functional.max_pool2d(to_torch(torch, x), 3, 2, return_indices=True)
+    with no_grad():
+        for y in (max_pool2d(Tensor(x), 3, 2), max_pool(Tensor(x), 3, 2, return_indices=True)[0]):
+            np.testing.assert_array_equal(y.numpy(), np.moveaxis(expected.detach().numpy(), 1, -1))
+        index = max_pool(Tensor(x), 3, 2, return_indices=True)[1]
+    np.testing.assert_array_equal(index, np.moveaxis(places.numpy(), 1, -1))
 
 
 # ---- edges

@@ -263,13 +263,13 @@ def test_an_edited_callee_is_compiled_again(tmp_path):
     """Numba alone would go on using the old code of a function whose own file did not change."""
     copy = tmp_path / "kernels_copy"
     copy.mkdir()
-    for file in ("__init__", "compiling", "memory", "threads", "windows", "pool"):
+    for file in ("__init__", "compiling", "kept", "lanes", "memory", "simd", "threads", "windows", "pool"):
         (copy / f"{file}.py").write_text((ROOT / "autograd" / "kernels" / f"{file}.py").read_text())
     helper = "from .compiling import kernel\n\n@kernel()\ndef factor():\n    return {}\n"
     (copy / "helper.py").write_text(helper.format(1))
     source = (copy / "pool.py").read_text()
-    assert source.count("a[c] if better else m") == 1
-    source = source.replace("a[c] if better else m", "a[c] * factor() if better else m")
+    assert source.count("left, best)") == 1
+    source = source.replace("left, best)", "left, multiply(best, spread(x.dtype.type(factor()))))")
     (copy / "pool.py").write_text(
         source.replace("from .threads", "from .helper import factor\nfrom .threads")
     )

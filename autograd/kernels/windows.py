@@ -1,4 +1,8 @@
-"""Tables of the windows along an axis, for pooling."""
+"""Tables of windows, for pooling.
+
+A table (places, 1 + most) holds, for each place of a result, how many places it is made of, and these. Of
+several axes the table is of their flattened places: a box in a volume is, like a rectangle in an image, a
+set of rows and a range of columns."""
 
 import functools
 
@@ -21,21 +25,56 @@ def windows(size, out, kernel, stride, pads, dilation=1, count_padding=True):
     return np.stack([inside, until, counted], 1)
 
 
+def _held(table):
+    """Which entries of a table's rows are places."""
+    return np.arange(1, table.shape[1]) <= table[:, :1]
+
+
+def _crossed(a, b, size):
+    """The table of two axes, flattened, from those of each, the second of `size` places."""
+    places = (a[:, None, 1:, None] * size + b[None, :, None, 1:]).reshape(len(a) * len(b), -1)
+    held = (_held(a)[:, None, :, None] & _held(b)[None, :, None]).reshape(places.shape)
+    first = np.argsort(~held, axis=1, kind="stable")  # places before what is none
+    return np.concatenate([held.sum(1)[:, None], np.take_along_axis(places, first, 1)], 1)
+
+
+def _transposed(table, size):
+    """The table of which rows of a table hold each of `size` places."""
+    held = _held(table)
+    rows, places = np.nonzero(held)[0], table[:, 1:][held]
+    order = np.argsort(places, kind="stable")
+    rows, places = rows[order], places[order]
+    number = np.bincount(places, minlength=size)
+    result = np.zeros((size, 1 + number.max(initial=0)), np.int64)
+    result[:, 0] = number
+    result[places, 1 + np.arange(len(places)) - (np.cumsum(number) - number)[places]] = rows
+    return result
+
+
 @functools.lru_cache(64)
-def pixels(channels, dilation, *axis):
-    """The table `pixels` of `pool._max_narrow` for the windows along an axis."""
-    found = windows(*axis, dilation)
-    steps = np.maximum((found[:, 1] - 1 - found[:, 0]) // dilation, 0)  # to a window's last pixel
-    ahead = np.minimum(np.arange(steps.max(initial=0) + 1)[:, None], steps) * dilation
-    columns = np.repeat(found[:, 0] + ahead, channels, axis=1)  # (kw, OW*C)
-    channel = np.tile(np.arange(channels), len(found))
-    return np.stack([columns * channels + channel, columns]).astype(np.uint32)
+def tables(axes, dilation, backward=False):
+    """The tables of rows, of all axes but the last, and of columns: which pixels a window holds, or with
+    `backward` which windows hold a pixel. An axis is what `windows` takes up to `pads`."""
+    each = []
+    for axis, step in zip(axes, dilation, strict=True):
+        first, end, _ = windows(*axis, step).T
+        number = np.maximum(-(-(end - first) // step), 0)
+        places = first[:, None] + step * np.arange(number.max(initial=0))
+        table = np.concatenate([number[:, None], places], 1)
+        each.append(_transposed(table, axis[0]) if backward else table)
+    sizes = [axis[1] if backward else axis[0] for axis in axes]
+    rows = np.array([[1, 0]])
+    for table, size in zip(each[:-1], sizes[:-1], strict=True):
+        rows = _crossed(rows, table, size)
+    return rows, each[-1]
 
 
-def covers(windows, size):
-    """The windows over each of `size` pixels along an axis, (size, 2) int64: the first, and the end."""
-    pixels = np.arange(size)
-    return np.stack([np.searchsorted(windows[:, k], pixels, "right") for k in (1, 0)], 1)
+@functools.lru_cache(64)
+def counts(dtype, axes, count_padding):
+    """How many pixels the mean over a window counts, in each row and in each column."""
+    each = [windows(*axis, count_padding=count_padding)[:, 2] for axis in axes]
+    of_rows = functools.reduce(np.multiply.outer, each[:-1], np.ones((), int)).reshape(-1)
+    return of_rows.astype(dtype), each[-1].astype(dtype)
 
 
 @functools.lru_cache(64)
@@ -43,7 +82,10 @@ def sums(backward, dtype, channels, axes, count_padding):
     """The tables of `pool._average_narrow` for the windows along two axes, rows and columns, or with
     `backward` for the transpose of their means."""
     found = [windows(*axis, count_padding=count_padding) for axis in axes]
-    spans = [covers(w, axis[0]) if backward else w[:, :2] for w, axis in zip(found, axes, strict=True)]
+    spans = [w[:, :2] for w in found]
+    if backward:
+        over = tables(axes, (1,) * len(axes), True)
+        spans = [np.stack([w[:, 1], w[:, 1] + w[:, 0]], 1) for w in over]
     seen = axes[1][1] if backward else axes[1][0]  # columns of what is summed; one of zeros follows
     ahead = spans[1][:, 0] + np.arange((spans[1][:, 1] - spans[1][:, 0]).max(initial=0))[:, None]
     places = np.where(ahead < spans[1][:, 1], ahead, seen)[..., None] * channels + np.arange(channels)

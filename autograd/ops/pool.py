@@ -1,24 +1,37 @@
 # mypy: disable-error-code="call-arg,misc"
 """Pooling over images, channels last. Two families, each closed under differentiation: reading and adding at
-an index (max pooling), and averaging and its transpose."""
+an index (max pooling), and averaging and its transpose. All of these take volumes too, (m, n_D, n_H, n_W,
+n_C), with three numbers in the place of two; `poolnd.py` hands them over."""
+
+import math
 
 import numpy as np
 
+from ..modes import is_grad_enabled
 from ..primitive import primitive
-from .window import Pair, extent, float_type, images, output_size, pair, resolve_padding
+from .window import float_type, images, output_size
+from .windownd import by, outputs_of, pads_of, several
 
 
-def _options(size: Pair, kernel_size, stride, padding, dilation: Pair = (1, 1), ceil_mode=False):
-    """The size of the output, and (kernel_size, stride, pads) as kernels take them."""
-    kernel = pair(kernel_size, "kernel_size", 1)
-    stride = kernel if stride is None else pair(stride, "stride", 1)
-    pads = resolve_padding(padding, size, kernel, stride, dilation)
-    if any(max(p) > k // 2 for p, k in zip(pads, extent(kernel, dilation), strict=True)):
-        raise ValueError(f"padding {padding!r} is more than half of the kernel, {kernel[0]}x{kernel[1]}")
-    out = output_size(size, kernel, stride, pads, dilation)
+def _batch(x, name: str) -> np.ndarray:
+    """x as an array of volumes, or else of images."""
+    x = np.asarray(x)
+    return x if x.ndim == 5 else images(x, name)
+
+
+def _options(size, kernel_size, stride, padding, dilation=1, ceil_mode=False):
+    """The size of the output, and (kernel_size, stride, pads, dilation) as kernels take them."""
+    axes = len(size)
+    kernel, dilation = several(kernel_size, axes, "kernel_size", 1), several(dilation, axes, "dilation", 1)
+    stride = kernel if stride is None else several(stride, axes, "stride", 1)
+    pads = pads_of(padding, size, kernel, stride, dilation)
+    span = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    if any(max(p) > k // 2 for p, k in zip(pads, span, strict=True)):
+        raise ValueError(f"padding {padding!r} is more than half of the kernel, {by(kernel)}")
+    out = (output_size if axes == 2 else outputs_of)(size, kernel, stride, pads, dilation)  # type: ignore[arg-type]
     if ceil_mode:
-        out = tuple(map(_with_the_rest, size, extent(kernel, dilation), stride, pads, out))
-    return out, (kernel, stride, pads)
+        out = tuple(map(_with_the_rest, size, span, stride, pads, out))
+    return out, (kernel, stride, pads, dilation)
 
 
 def _with_the_rest(n, kernel, stride, pads, out):
@@ -38,14 +51,19 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
     and the right, unless it would start in the padding. The gradient goes to the window's maximum, to the
     first of equals, as in PyTorch; a NaN wins. Raises ValueError for shapes that do not fit, and padding over
     half of the kernel. Source: COURSE.md C4W1-pool."""
+    y, index = maxima(x, kernel_size, stride, padding, dilation, ceil_mode, is_grad_enabled())
+    return y, index, np.shape(x)[1:-1]
+
+
+def maxima(x, kernel_size, stride, padding, dilation, ceil_mode, indexed=True):
+    """The maxima of `max_pool2d` and their int32 places, None unless they are `indexed`."""
     from ..kernels import pool, threads
 
-    x = images(x, "x")
+    x = _batch(x, "x")
     dtype, work = float_type(x)
-    size, dilation = x.shape[1:3], pair(dilation, "dilation", 1)
-    out, options = _options(size, kernel_size, stride, padding, dilation, ceil_mode)
-    y, index = pool.max_forward(threads.ready(x, work), out, *options, dilation)
-    return y.astype(dtype, copy=False), index, size
+    out, options = _options(x.shape[1:-1], kernel_size, stride, padding, dilation, ceil_mode)
+    y, index = pool.max_forward(threads.ready(x, work), out, *options, indexed)
+    return y.astype(dtype, copy=False), index
 
 
 @max_pool2d.vjp("x")
@@ -61,13 +79,14 @@ def max_pool2d_grad(g, index, size, kernel_size, stride=None, padding=0, dilatio
     ValueError where g or index is not of the size that `size` gives."""
     from ..kernels import pool, threads
 
-    g, size, dilation = images(g, "g"), pair(size, "size", 1), pair(dilation, "dilation", 1)
-    index = _places(images(index, "index"), g.shape, size)
+    g = _batch(g, "g")
+    size = several(size, g.ndim - 2, "size", 1)
+    index = _places(_batch(index, "index"), g.shape, size)
     dtype, work = float_type(g)
     out, options = _options(size, kernel_size, stride, padding, dilation, ceil_mode)
     _check_cotangent(g, out)
     index = threads.ready(index, np.int32)
-    return pool.max_grad(threads.ready(g, work), index, size, *options, dilation).astype(dtype, copy=False)
+    return pool.max_grad(threads.ready(g, work), index, size, *options).astype(dtype, copy=False)
 
 
 @max_pool2d_grad.vjp("g")
@@ -76,8 +95,9 @@ def _(u, index):
 
 
 def _check_cotangent(g, out):
-    if g.shape[1:3] != out:
-        raise ValueError(f"g has shape {g.shape}, the output of such a pooling (m, {out[0]}, {out[1]}, n_C)")
+    if g.shape[1:-1] != out:
+        places = ", ".join(map(str, out))
+        raise ValueError(f"g has shape {g.shape}, the output of such a pooling (m, {places}, n_C)")
 
 
 def _places(index, like, size):
@@ -86,8 +106,8 @@ def _places(index, like, size):
         raise TypeError(f"index holds places h * n_W + w as integers, got {index.dtype}")
     if index.shape != like:
         raise ValueError(f"index has shape {index.shape}, needs {like}")
-    if size[0] * size[1] > np.iinfo(np.int32).max:
-        raise ValueError(f"a plane of {size[0]}x{size[1]} has more than 2^31 pixels")
+    if math.prod(size) > np.iinfo(np.int32).max:
+        raise ValueError(f"a plane of {by(size)} has more than 2^31 pixels")
     if index.dtype != np.int32:  # a place too far off for int32 must not wrap back into the plane
         index = np.clip(index.astype(np.int64, copy=False), -1, np.iinfo(np.int32).max)
     return index
@@ -100,9 +120,9 @@ def pool_gather(x, index):
     index that does not fit."""
     from ..kernels import pool, threads
 
-    x, index = images(x, "x"), images(index, "index")
-    size = x.shape[1:3]
-    index = _places(index, (x.shape[0], *index.shape[1:3], x.shape[3]), size)
+    x, index = _batch(x, "x"), _batch(index, "index")
+    size = x.shape[1:-1]
+    index = _places(index, (x.shape[0], *index.shape[1:-1], x.shape[-1]), size)
     dtype, work = float_type(x)
     y = pool.gather(threads.ready(x, work), threads.ready(index, np.int32))
     return y.astype(dtype, copy=False), size
@@ -120,8 +140,9 @@ def pool_scatter(g, index, size):
     `pool_gather`."""
     from ..kernels import pool, threads
 
-    g, size = images(g, "g"), pair(size, "size", 1)
-    index = _places(images(index, "index"), g.shape, size)
+    g = _batch(g, "g")
+    size = several(size, g.ndim - 2, "size", 1)
+    index = _places(_batch(index, "index"), g.shape, size)
     dtype, work = float_type(g)
     dx = pool.scatter(threads.ready(g, work), threads.ready(index, np.int32), size)
     return dx.astype(dtype, copy=False)
@@ -142,10 +163,10 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True, c
     Arguments and errors as in `max_pool2d`. Source: COURSE.md C4W1-pool."""
     from ..kernels import pool, threads
 
-    x = images(x, "x")
+    x = _batch(x, "x")
     dtype, work = float_type(x)
-    size = x.shape[1:3]
-    out, options = _options(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    size = x.shape[1:-1]
+    out, (*options, _) = _options(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
     y = pool.average(threads.ready(x, work), out, *options, count_padding=bool(count_include_pad))
     return y.astype(dtype, copy=False), size
 
@@ -162,10 +183,10 @@ def avg_pool2d_grad(g, size, kernel_size, stride=None, padding=0, count_include_
     where g is not of the size that `size` gives."""
     from ..kernels import pool, threads
 
-    g = images(g, "g")
+    g = _batch(g, "g")
     dtype, work = float_type(g)
-    size = pair(size, "size", 1)
-    out, options = _options(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    size = several(size, g.ndim - 2, "size", 1)
+    out, (*options, _) = _options(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
     _check_cotangent(g, out)
     dx = pool.average_grad(threads.ready(g, work), size, *options, count_padding=bool(count_include_pad))
     return dx.astype(dtype, copy=False)
@@ -176,13 +197,13 @@ def _(u, kernel_size, stride, padding, count_include_pad, ceil_mode):
     return avg_pool2d(u, kernel_size, stride, padding, count_include_pad, ceil_mode)
 
 
-_ADAPTIVE = None, (None, None), (None, None), True  # kernel_size, stride, padding, count_padding
+_ADAPTIVE = None, None, None, True  # kernel_size, stride, padding, count_padding
 
 
 def _checked_size(x, output_size):
-    if 0 in x.shape[1:3]:
+    if 0 in x.shape[1:-1]:
         raise ValueError(f"x has shape {x.shape}: an image without pixels has no mean")
-    return pair(output_size, "output_size", 1)
+    return several(output_size, x.ndim - 2, "output_size", 1)
 
 
 @primitive(residuals=("size",))
@@ -193,10 +214,10 @@ def adaptive_avg_pool2d(x, output_size):
     al. 2013, "Network in network"."""
     from ..kernels import pool, threads
 
-    x = images(x, "x")
+    x = _batch(x, "x")
     dtype, work = float_type(x)
     y = pool.average(threads.ready(x, work), _checked_size(x, output_size), *_ADAPTIVE)
-    return y.astype(dtype, copy=False), x.shape[1:3]
+    return y.astype(dtype, copy=False), x.shape[1:-1]
 
 
 @adaptive_avg_pool2d.vjp("x")
@@ -209,12 +230,12 @@ def adaptive_avg_pool2d_grad(g, size):
     """The cotangent of `adaptive_avg_pool2d`'s x, (m, *size, n_C), from that of its output."""
     from ..kernels import pool, threads
 
-    g = images(g, "g")
+    g = _batch(g, "g")
     dtype, work = float_type(g)
-    dx = pool.average_grad(threads.ready(g, work), pair(size, "size", 1), *_ADAPTIVE)
+    dx = pool.average_grad(threads.ready(g, work), several(size, g.ndim - 2, "size", 1), *_ADAPTIVE)
     return dx.astype(dtype, copy=False)
 
 
 @adaptive_avg_pool2d_grad.vjp("g")
 def _(u, g):
-    return adaptive_avg_pool2d(u, g.shape[1:3])
+    return adaptive_avg_pool2d(u, g.shape[1:-1])

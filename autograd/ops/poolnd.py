@@ -1,8 +1,7 @@
 """Pooling over sequences, images and volumes, of one, two or three axes, on the two families of `pool.py`.
 
-Sequences are images of one row. Maxima and means over boxes are those over depth of those over planes, the
-first of equal maxima too: the first in its plane, in the first such plane. Where indices are asked for, the
-maximum is read at them, and its derivative is that of reading.
+Sequences are images of one row. Where indices are asked for, the maximum is read at them, and its derivative
+is that of reading.
 """
 
 import math
@@ -10,7 +9,7 @@ import math
 import numpy as np
 
 from ..tensor import unwrap
-from .pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d, pool_gather, pool_scatter
+from .pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d, maxima, pool_gather, pool_scatter
 from .selection import where
 from .windownd import pads_of, several
 
@@ -38,48 +37,15 @@ def _as_images(x):
     return x.reshape((x.shape[0], 1, *x.shape[1:]))
 
 
-def _planes(x):
-    """(m, n_D, n_H, n_W, n_C) as images, (m * n_D, n_H, n_W, n_C)."""
-    return x.reshape((x.shape[0] * x.shape[1], *x.shape[2:]))
-
-
-def _by_depth(planes, depth):
-    """The way back, with all pixels of a plane in one row: (m, n_D, n_H * n_W, n_C)."""
-    _, rows, columns, channels = planes.shape
-    return planes.reshape((planes.shape[0] // depth, depth, rows * columns, channels))
-
-
-def _volumes(rows, planes):
-    """The way back from `_by_depth`, planes being as those it was given: (m, n_D', n_H, n_W, n_C)."""
-    return rows.reshape((*rows.shape[:2], *planes.shape[1:]))
-
-
 # ---- the maximum
 
 
 def _max_index(x, kernel, stride, pads, dilation, ceil_mode):
     """Where in its place's flattened axes the first maximum of each window of an array lies."""
     if x.ndim == 3:
-        _, index, _ = max_pool2d.forward(
-            _as_images(x), (1, *kernel), (1, *stride), (_NO_PADS, *pads), (1, *dilation), ceil_mode
-        )
-        return index[:, 0]
-    if x.ndim == 4:
-        return max_pool2d.forward(x, kernel, stride, pads, dilation, ceil_mode)[1]
-    top, inside, _ = max_pool2d.forward(_planes(x), kernel[1:], stride[1:], pads[1:], dilation[1:], ceil_mode)
-    _, of_depth, _ = max_pool2d.forward(
-        _by_depth(top, x.shape[1]),
-        (kernel[0], 1),
-        (stride[0], 1),
-        (pads[0], _NO_PADS),
-        (dilation[0], 1),
-        ceil_mode,
-    )  # (m, n_D', n_H' * n_W', n_C), of places depth * (n_H' * n_W') + pixel
-    m, depth, pixels, channels = of_depth.shape
-    of_depth = of_depth.astype(np.int64).reshape(m, depth * pixels, channels)
-    inside = inside.reshape(m, x.shape[1] * pixels, channels)
-    index = of_depth // max(pixels, 1) * math.prod(x.shape[2:4]) + np.take_along_axis(inside, of_depth, 1)
-    return index.reshape(m, depth, *top.shape[1:3], channels)
+        options = (1, *kernel), (1, *stride), (_NO_PADS, *pads), (1, *dilation), ceil_mode
+        return maxima(_as_images(x), *options)[1][:, 0]
+    return maxima(x, kernel, stride, pads, dilation, ceil_mode)[1]
 
 
 def _in_a_row(x):
@@ -92,17 +58,11 @@ def _read(x, index):
 
 
 def _maxima(x, kernel, stride, pads, dilation, ceil_mode):
-    if x.ndim == 4:
+    if x.ndim > 3:
         return max_pool2d(x, kernel, stride, pads, dilation, ceil_mode)
-    if x.ndim == 3:
-        options = (1, *kernel), (1, *stride), (_NO_PADS, *pads), (1, *dilation), ceil_mode
-        y = max_pool2d(_as_images(x), *options)
-        return y.reshape((x.shape[0], *y.shape[2:]))
-    top = max_pool2d(_planes(x), kernel[1:], stride[1:], pads[1:], dilation[1:], ceil_mode)
-    if kernel[0] > 1 or stride[0] > 1 or pads[0] != _NO_PADS:
-        options = (kernel[0], 1), (stride[0], 1), (pads[0], _NO_PADS), (dilation[0], 1), ceil_mode
-        return _volumes(max_pool2d(_by_depth(top, x.shape[1]), *options), top)
-    return _volumes(_by_depth(top, x.shape[1]), top)
+    options = (1, *kernel), (1, *stride), (_NO_PADS, *pads), (1, *dilation), ceil_mode
+    y = max_pool2d(_as_images(x), *options)
+    return y.reshape((x.shape[0], *y.shape[2:]))
 
 
 def max_pool(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
@@ -194,13 +154,8 @@ def avg_pool(
     if x.ndim == 3:
         y = avg_pool2d(_as_images(x), (1, *kernel), (1, *stride), (_NO_PADS, *pads), count, ceil_mode)
         y = y.reshape((x.shape[0], *y.shape[2:]))
-    elif x.ndim == 4:
-        y = avg_pool2d(x, kernel, stride, pads, count, ceil_mode)
     else:
-        flat = avg_pool2d(_planes(x), kernel[1:], stride[1:], pads[1:], count, ceil_mode)
-        rows = _by_depth(flat, x.shape[1])
-        y = avg_pool2d(rows, (kernel[0], 1), (stride[0], 1), (pads[0], _NO_PADS), count, ceil_mode)
-        y = _volumes(y, flat)
+        y = avg_pool2d(x, kernel, stride, pads, count, ceil_mode)
     if divisor_override is None:
         return y
     if not divisor_override:
@@ -238,11 +193,7 @@ def adaptive_avg_pool(x, output_size):
     out = _grid(x, output_size)
     if x.ndim == 3:
         return adaptive_avg_pool2d(_as_images(x), (1, *out)).reshape((x.shape[0], *out, x.shape[-1]))
-    if x.ndim == 4:
-        return adaptive_avg_pool2d(x, out)
-    flat = adaptive_avg_pool2d(_planes(x), out[1:])
-    y = adaptive_avg_pool2d(_by_depth(flat, x.shape[1]), (out[0], flat.shape[1] * flat.shape[2]))
-    return y.reshape((x.shape[0], *out, x.shape[-1]))
+    return adaptive_avg_pool2d(x, out)
 
 
 def global_avg_pool(x):
