@@ -8,7 +8,7 @@ import pytest
 
 import autograd
 from autograd import Tensor
-from autograd.ops.fused import LARGE
+from autograd.ops.fused import LARGE, fused
 from autograd.primitive import registry
 from autograd.tensor import ops
 
@@ -115,6 +115,8 @@ SECOND = [
     (SHAPE, SHAPE), (SHAPE, (310,)), (SHAPE, (1, 310)), (SHAPE, (300, 1)), (SHAPE, ()), (SHAPE, (1, 1)),
     ((40_000, 3), (3,)), ((40_000, 3), (40_000, 1)), ((40_000, 7), (7,)), ((5, 200, 100), (200, 100)),
     ((5, 200, 100), (5, 1, 1)), ((5, 200, 100), (200, 1)), ((5, 200, 100), (5, 200, 1)), ((300, 1), (1, 310)),
+    ((5, 200, 100), (5, 1, 100)), ((6, 5, 30, 100), (6, 1, 1, 100)), ((6, 5, 30, 100), (6, 5, 1, 100)),
+    ((6, 5, 30, 100), (6, 1, 30, 100)), ((6, 5, 30, 100), (6, 1, 30, 1)), ((40, 500, 8), (40, 1, 8)),
 ]  # fmt: skip
 
 
@@ -127,6 +129,22 @@ def test_every_kind_of_operand(name, shape, other):
     for x, z in ((a, b), (b, a)):
         np.testing.assert_array_equal(registry[name](x, z), function(x, z))
     np.testing.assert_array_equal(registry[name](a, 1.5), function(a, np.float32(1.5)))
+
+
+@fused
+def affine(x, a, b):
+    return x * a + b
+
+
+def test_operands_that_stay_for_several_rows():
+    rng = np.random.default_rng(0)
+    x, a, b = (
+        rng.standard_normal(s).astype(np.float32) for s in ((6, 5, 30, 100), (6, 1, 1, 100), (6, 5, 1, 100))
+    )
+    for operands in ((x, a, a + 1), (x, a, b)):
+        np.testing.assert_allclose(affine(*operands), operands[0] * operands[1] + operands[2], atol=1e-6)
+    assert affine.kernel(x, a, a + 1) is not None
+    assert affine.kernel(x, a, b) is None  # for 150 rows and for 30
 
 
 def test_other_layouts_and_types_are_numpys():

@@ -6,7 +6,8 @@ made for each combination of operands that are
 
     full    an array of the result's shape        row      an array along its last axes, for every row
     mask    the same, of bools                    column   one number for each row
-    number  one number                            target   full, and overwritten by the result
+    number  one number                            shared   (m, 1, d) beside (m, k, d): a row for each k rows
+    target  full, and overwritten by the result
 
 The generated file lies in the cache folder beside the compiled code, named by a hash of its text: to be read,
 and for Numba's cache, which keys on a file."""
@@ -31,6 +32,7 @@ _WIDE = 256  # a row shorter than this is repeated to fill vectors
 _NARROW = 16  # with one number for each row, rows shorter than this are NumPy's
 _TRANSCENDENTAL = {"exp", "expm1", "log", "log1p", "sigmoid", "tanh", "erf"}
 _SIZE = {"full": "size", "target": "size", "mask": "size", "number": "1", "row": "width", "column": "last"}
+_SIZE |= {"shared": "((last - 1) // times + 1) * width"}
 
 
 class _Rewrite(ast.NodeTransformer):
@@ -100,7 +102,7 @@ class Kernel:
     def source(self, kinds) -> str:
         """The generated file for operands of these kinds. Indices count from 0, so that Numba need not look
         whether they are negative, which would keep LLVM from vector code."""
-        flat = not {"row", "column"} & set(kinds)
+        flat = not {"row", "column", "shared"} & set(kinds)
         by_name = dict(zip(self.names, kinds, strict=True))
         result = self.names[0] if kinds[0] == "target" else "out"
         by_name.setdefault(result, "full")
@@ -114,6 +116,7 @@ class Kernel:
             "def loop(chunk, first, last, width, at):",
             "    use_wide_vectors()",
             f"    size = {'last' if flat else 'last * width'}",
+            *[f"    times = carray(at[{len(by_name)}], (1,), int64)[0]"] * ("shared" in kinds),
         ]
         for k, (name, kind) in enumerate(by_name.items()):
             dtype = "bool_" if kind == "mask" else "float32"
@@ -126,8 +129,10 @@ class Kernel:
             lines += ["    for i in range(last - first):", f"        {result}[i] = element({element})"]
         else:
             lines += ["    for row in range(first, last):"]
-            lines += [f"        {name}_row = {name}[row * width : (row + 1) * width]" for name in moving]
-            for name in moving:
+            row_of = dict.fromkeys(moving, "row")
+            row_of |= {name: "row // times" for name, kind in by_name.items() if kind == "shared"}
+            for name, row in row_of.items():
+                lines += [f"        {name}_row = {name}[{row} * width : ({row} + 1) * width]"]
                 element = re.sub(rf"\b{name}\[i\]", f"{name}_row[i]", element)
             lines += ["        for i in range(width):", f"            {result}_row[i] = element({element})"]
         return "\n".join(lines) + "\n"
@@ -141,7 +146,7 @@ class Kernel:
         path = FOLDER / f"elementwise_{key}.py"
         _write_once(path, source)
         scope = {"__name__": __name__, "carray": carray, "mathf": mathf, "use_wide_vectors": use_wide_vectors}
-        scope |= {"float32": np.float32, "bool_": np.bool_}
+        scope |= {"float32": np.float32, "bool_": np.bool_, "int64": np.int64}
         exec(compile(source, str(path), "exec"), scope)
         name = f"element_{key}"
         scope[name] = kernel(forceinline=True, fastmath=REASSOCIATE)(scope[name])
@@ -149,7 +154,7 @@ class Kernel:
 
     def __call__(self, *operands, in_place=False):
         """The result, of the shape of the largest float32 operand, or written into the first operand. None
-        where the operands are not such as the kernel is for: each of one of the five kinds."""
+        where the operands are not such as the kernel is for: each of one of the kinds."""
         size, shape = -1, ()
         for a in operands:
             if type(a) is np.ndarray and a.size > size and a.dtype == np.float32:
@@ -170,8 +175,10 @@ class Kernel:
             if kinds[0] != "full":
                 return None
             kinds[0] = "target"
+        if len({a.size for a, kind in zip(arrays, kinds, strict=True) if kind == "shared"}) > 1:
+            return None
         if 0 < width < _WIDE and size // width > _WIDE:
-            if "column" in kinds:
+            if "column" in kinds or "shared" in kinds:
                 return None if width < _NARROW else self._run(kinds, arrays, shape, size, width)
             times = next(t for t in range(_WIDE // width, 0, -1) if size // width % t == 0)
             arrays = [np.tile(a, times) if k == "row" else a for a, k in zip(arrays, kinds, strict=True)]
@@ -186,8 +193,11 @@ class Kernel:
         if kinds[0] != "target":
             arrays.append(np.empty(shape, np.float32))
         rows = size // width if width else size
+        y = arrays[0 if kinds[0] == "target" else -1]
+        if "shared" in kinds:
+            arrays.append(np.array([size // arrays[kinds.index("shared")].size]))
         loop(chunks_of(rows, size * self.cost), rows, width, *arrays)
-        return arrays[0 if kinds[0] == "target" else -1]
+        return y
 
 
 def _kind(a, shape, size):
@@ -214,8 +224,14 @@ def _kind(a, shape, size):
         return "full", a, 0
     if a.shape == shape[len(shape) - a.ndim :] and moving[0] == -a.ndim:
         return "row", a.reshape(-1), a.size
-    if a.shape == shape[: a.ndim] and moving[0] == -len(shape) and moving[-1] - moving[0] == a.ndim - 1:
+    if moving[0] != -len(shape):
+        return None, a, 0
+    if a.shape == shape[: a.ndim] and moving[-1] - moving[0] == a.ndim - 1:
         return "column", a, size // a.size
+    # moving axes behind those of length 1
+    behind = next(n for n in range(a.ndim) if moving[-1 - n] != -1 - n)
+    if behind and moving[-1 - behind] - moving[0] == a.ndim - 1 - behind:
+        return "shared", a, math.prod(a.shape[-behind:])
     return None, a, 0
 
 
