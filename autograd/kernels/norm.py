@@ -265,8 +265,11 @@ def _as_sets(x, sets, *tables):
     fold = 1
     while fold * channels < 64 and rows % (2 * fold) == 0:
         fold *= 2
+    repeated = np.empty((len(tables), sets, fold, channels), x.dtype)
+    for copies, table in zip(repeated, tables, strict=True):
+        copies[...] = table[:, None]
     shape = sets, rows // fold, fold * channels
-    return shape, [np.ascontiguousarray(np.tile(t, (1, fold)), x.dtype) for t in tables]
+    return shape, repeated.reshape(len(tables), sets, shape[2])
 
 
 def _parts(shape):
