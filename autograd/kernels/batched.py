@@ -294,7 +294,7 @@ def input_grad(g, w, size, stride, padding, dilation, groups):
     length = fw * channels
     weights = aligned(count, fh, -(-length // LANES) * LANES)
     weights[:, :, :length] = w.reshape(fh, length, count).transpose(2, 0, 1)
-    dx = np.empty((images, *size, channels), np.float32)
+    dx = aligned(images, *size, channels)
     chunks = max(1, min(threads.get_num_threads(), g.size * fh * length // threads.GRAIN, images))
     geometry = *stride, padding[0][0], padding[1][0], dilation[0], length
     run(_input_grad, chunks, images, (g, weights, dx), geometry)

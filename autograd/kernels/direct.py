@@ -208,7 +208,7 @@ def input_grad(g, w, size, stride, padding, dilation, groups):
     """As `conv.input_grad`: the convolution of g with the filters turned around, channels swapped. With a
     stride `volumes` takes 0.8 of the time, for it gathers nothing."""
     taps, (depth, count) = w.shape[:2], w.shape[2:]
-    dx = np.empty((g.shape[0], *size, depth * groups), np.float32)
+    dx = aligned(g.shape[0], *size, depth * groups)
     if stride != (1, 1):
         from . import volumes  # it imports conv, which imports this module
 

@@ -41,16 +41,17 @@ from .transforms import (
     window_offsets,
 )
 
-TILES = 4 * ROWS  # tiles a block at most
+TILES = max(16 // ROWS, 1) * ROWS  # tiles a block: more take as long, and more memory
 BLOCK = 64 // COLUMNS * COLUMNS  # channels a block of sums: 36 * BLOCK^2 floats of them stay in L2
-PARTS = 8  # sums of the weight gradient taken apart, a number of the shape, so that threads change no bit
-L2 = 4 << 17  # bytes for the transformed inputs and outputs of a block of tiles
+# sums of the weight gradient taken apart, a number of the shape, so that threads change no bit; each is
+# transformed back, which takes longer than the products of fewer than TERMS tiles
+PARTS = 8
 WEIGHTS = 9 << 17  # bytes for the transformed filters of a group, which all tiles meet
 DEEP = 128  # channels up to which all tiles meet them
 PART = 64  # channels at a time where filters are transformed again for each block of tiles
 TERMS = 2 * ROWS  # tiles a block at most for the weight gradient
 ONES = 7  # the element of a transformed cotangent that is its sum
-MANY = 3 * ROWS  # tiles of such a block at most
+MANY = 3 * ROWS  # tiles a block at most where they are
 
 
 @loop
@@ -73,7 +74,7 @@ def _forward(chunk, first, last, width, at):
     `spare` is memory that pixels outside an image are read from (its first half, zeros) or written to (its
     second)."""
     x, w, bias, y = floats(at, 0), floats(at, 1)[0], floats(at, 2)[0, 0, 0], floats(at, 3)
-    V_of, M_of, U_of, copies_of = floats(at, 4), floats(at, 5), floats(at, 6), floats(at, 7)
+    V_of, M_of, U_of, copies_of = floats(at, 4)[0], floats(at, 5), floats(at, 6), floats(at, 7)
     offsets_of, spare = wholes(at, 8)[0], floats(at, 9)[0, 0, 0]
     number = numbers(at)
     top = number[0]
@@ -87,12 +88,13 @@ def _forward(chunk, first, last, width, at):
     begin = number[8]
     end = number[9]
     groups = number[10]
+    stride = number[11]
     V, M, copies, offsets = V_of[chunk], M_of[chunk], copies_of[chunk], offsets_of[chunk]
     U = U_of[0 if given else chunk]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     rows, columns, filters = y.shape[1], y.shape[2], y.shape[3]
     down, across = (rows + side - 1) // side, (columns + side - 1) // side
-    most, stride, broad = V.shape[1], V.shape[2], M.shape[2]
+    most, broad = M.shape[1], M.shape[2]
     zeros = (spare.ctypes.data - x.ctypes.data) // 4
     waste = (spare.ctypes.data - y.ctypes.data) // 4 + spare.size // 2
     inside_x, here_x, inside_y, here_y = offsets[0], offsets[1], offsets[2], offsets[3]
@@ -100,7 +102,7 @@ def _forward(chunk, first, last, width, at):
     window_offsets(inside_x, 6, 6, width, channels, 0, 0, 0)
     window_offsets(inside_y, side, side, columns, filters, 0, 0, 0)
     for e in range(36):
-        to_V[e], from_M[e] = e * most * stride, e * most * broad
+        to_V[e], from_M[e] = e * V.shape[1], e * most * broad
     held = -1
     for item in range(first, last):
         group, block = item % groups, item // groups
@@ -162,6 +164,14 @@ def _tiles_of(images, size, side):
     return images * -(-size[0] // side) * -(-size[1] // side)
 
 
+def _apart(channels):
+    """How many numbers a transformed tile is from the next: whole vectors, and no multiple of 1 KB, for tiles
+    so far apart would meet in a first cache. So would the elements of a tile without the vector that is left
+    between them."""
+    whole = -(-channels // LANES) * LANES
+    return whole if whole % 256 else whole + LANES
+
+
 def _convolve(x, w, b, y, top, left, turned, relu):
     """Fills y with the convolution of x (N, H, W, C) with w (f, f, C, K), from `top` rows above and `left`
     columns before the image on. If `turned`, w is (f, f, K, C), and its taps are turned around."""
@@ -171,19 +181,19 @@ def _convolve(x, w, b, y, top, left, turned, relu):
     if tiles == 0:
         return y
     workers = threads.get_num_threads()
-    stride = channels + LANES  # a row of V after another would meet in a first cache
-    deep, given, broad, most = channels, channels <= DEEP, COLUMNS, MANY
+    stride = _apart(channels)
+    deep, given, broad = channels, channels <= DEEP, COLUMNS
     if given:
         broad *= min(max(WEIGHTS // (144 * deep) // COLUMNS, 1), -(-count // COLUMNS))
-        most = min(max(L2 // (144 * (stride + broad + LANES)) // ROWS, 1) * ROWS, TILES, -(-tiles // workers))
+        most = min(TILES, -(-tiles // workers))
     else:
         deep = -(-channels // -(-channels // PART))
-        most = -(-tiles // (-(-tiles // (most * workers)) * workers))  # as many blocks for each thread
+        most = -(-tiles // (-(-tiles // (MANY * workers)) * workers))  # as many blocks for each thread
     groups, blocks = -(-count // broad), -(-tiles // most)
     items = blocks if given else blocks * groups
     chunks = min(workers, items)
     U = aligned(1 if given else chunks, 36, broad // COLUMNS * deep + 1, COLUMNS)
-    V = aligned(chunks, 36, most, stride)
+    V = aligned(chunks, 36, most * stride + LANES)
     M = aligned(chunks, 36, most, broad)
     helpers = max(1, min(workers, 144 * channels * broad // threads.GRAIN, -(-channels // LANES)))
     copied = turned or count % LANES > 0
@@ -196,13 +206,13 @@ def _convolve(x, w, b, y, top, left, turned, relu):
     arrays = x, w, b, y, V, M, U, copies, offsets, spare
     numbers = top, left, side, tiles, deep, turned, relu, given
     if not given:
-        run(_forward, chunks, items, arrays, (*numbers, 0, count, groups))
+        run(_forward, chunks, items, arrays, (*numbers, 0, count, groups, stride))
         return y
     for group in range(groups):
         k1 = min((group + 1) * broad, count)
         k0 = max(min(group * broad, k1 - LANES), 0)
         run(_filters, helpers, channels, (w, U, copies, tables), (k0, k1, channels, turned))
-        run(_forward, chunks, items, arrays, (*numbers, k0, k1, 1))
+        run(_forward, chunks, items, arrays, (*numbers, k0, k1, 1, stride))
     return y
 
 
@@ -225,8 +235,8 @@ def _weight_grad(chunk, first, last, width, at):
     """Tasks first..last of len(parts) * c_blocks * k_blocks: the sums of one part of the tiles for one block
     of channels and one of filters, 36 of them, transformed back into the 9 of `parts` (parts, 9, C, K). Since
     (1, 1, 1, 1) is a row of A^T, those of its square's element are the sums of g too, `totals` (parts, K)."""
-    x, g, parts, V_of = floats(at, 0), floats(at, 1), floats(at, 2), floats(at, 3)
-    D_of, U_of, offsets_of, zeros = floats(at, 4), floats(at, 5), wholes(at, 6)[0], floats(at, 7)[0, 0, 0]
+    x, g, parts, V_of = floats(at, 0), floats(at, 1), floats(at, 2), floats(at, 3)[0]
+    D_of, U_of, offsets_of, zeros = floats(at, 4)[0], floats(at, 5), wholes(at, 6)[0], floats(at, 7)[0, 0, 0]
     totals, one = floats(at, 8)[0, 0], floats(at, 9)
     number = numbers(at)
     tiles = number[0]
@@ -235,11 +245,13 @@ def _weight_grad(chunk, first, last, width, at):
     top = number[3]
     left = number[4]
     side = number[5]
+    most = number[6]
+    stride = number[7]
+    stride_g = number[8]
     V, D, U, offsets = V_of[chunk], D_of[chunk], U_of[chunk], offsets_of[chunk]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     rows, columns, filters = g.shape[1], g.shape[2], g.shape[3]
     down, across = (rows + side - 1) // side, (columns + side - 1) // side
-    most = V.shape[1]
     outside_x = (zeros.ctypes.data - x.ctypes.data) // 4
     outside_g = (zeros.ctypes.data - g.ctypes.data) // 4
     inside_x, here_x, inside_g, here_g = offsets[0], offsets[1], offsets[2], offsets[3]
@@ -247,7 +259,7 @@ def _weight_grad(chunk, first, last, width, at):
     window_offsets(inside_x, 6, 6, width, channels, 0, 0, 0)
     window_offsets(inside_g, side, side, columns, filters, 0, 0, 0)
     for e in range(36):
-        to_V[e], to_D[e] = e * most * V.shape[2], e * most * D.shape[2]
+        to_V[e], to_D[e] = e * V.shape[1], e * D.shape[1]
         from_U[e], to_w[e] = e * U.shape[1] * U.shape[2], e * channels * filters
     taps = parts.shape[1]
     for task in range(first, last):
@@ -277,7 +289,7 @@ def _weight_grad(chunk, first, last, width, at):
                 transform_input(
                     x.ctypes.data + (base + c0) * 4,
                     table.ctypes.data,
-                    V.ctypes.data + q * V.shape[2] * 4,
+                    V.ctypes.data + q * stride * 4,
                     to_V.ctypes.data,
                     c1 - c0,
                 )
@@ -286,7 +298,7 @@ def _weight_grad(chunk, first, last, width, at):
                 )
                 table = inside_g if inside else here_g
                 source = g.ctypes.data + (base + k0) * 4
-                to = D.ctypes.data + q * D.shape[2] * 4
+                to = D.ctypes.data + q * stride_g * 4
                 if side == 4:
                     transform_cotangent_4(source, table.ctypes.data, to, to_D.ctypes.data, k1 - k0)
                 else:
@@ -297,7 +309,7 @@ def _weight_grad(chunk, first, last, width, at):
                     0,
                     0,
                     D.ctypes.data + (to_D[ONES] + k) * 4,
-                    D.shape[2],
+                    stride_g,
                     count,
                     totals.ctypes.data + (part * filters + k0 + k) * 4,
                     filters,
@@ -312,9 +324,9 @@ def _weight_grad(chunk, first, last, width, at):
                         tile(
                             V.ctypes.data + (to_V[e] + c) * 4,
                             1,
-                            V.shape[2],
+                            stride,
                             cotangents,
-                            D.shape[2],
+                            stride_g,
                             count,
                             U.ctypes.data + (from_U[e] + c * U.shape[2] + k) * 4,
                             U.shape[2],
@@ -340,14 +352,15 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, db=None):
     tiles = _tiles_of(x.shape[0], g.shape[1:3], side)
     c_blocks, k_blocks = -(-channels // BLOCK), -(-filters // BLOCK)
     wide, high = -(-channels // c_blocks), -(-filters // k_blocks)
-    parts = max(1, min(-(-PARTS // (c_blocks * k_blocks)), tiles))
+    stride, stride_g = _apart(wide), _apart(high)
+    parts = max(1, min(-(-PARTS // (c_blocks * k_blocks)), tiles // TERMS))
     tasks = parts * c_blocks * k_blocks
     chunks = min(tasks, threads.get_num_threads())
     dw = np.empty((f, f, channels, filters), np.float32)
     V, D, U, sums = scratch(
         x.size,
-        (chunks, 36, TERMS, wide + LANES),
-        (chunks, 36, TERMS, high + LANES),
+        (chunks, 36, TERMS * stride + LANES),
+        (chunks, 36, TERMS * stride_g + LANES),
         (chunks, 36, wide, high),
         (parts if parts > 1 else 0, f * f, channels, filters),
     )
@@ -356,7 +369,8 @@ def weight_grad(x, g, kernel_size, stride, padding, dilation, groups, db=None):
     zeros = np.zeros(max(channels, filters), np.float32)
     totals = room_for(db, (parts, filters))
     arrays = x, g, sums, V, D, U, offsets, zeros, totals, np.ones(1, np.float32)
-    run(_weight_grad, chunks, tasks, arrays, (tiles, c_blocks, k_blocks, top, left, side))
+    numbers = tiles, c_blocks, k_blocks, top, left, side, TERMS, stride, stride_g
+    run(_weight_grad, chunks, tasks, arrays, numbers)
     if tiles == 0:
         sums[...] = totals[...] = 0
     if db is not None:
