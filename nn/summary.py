@@ -68,7 +68,7 @@ MULTIPLY_ADDS = {
     **dict.fromkeys(("conv2d", "conv3d"), _filters),
     **dict.fromkeys(("conv2d_input_grad", "conv3d_input_grad"), _spread),
     **dict.fromkeys(("rnn", "lstm", "gru"), _recurrent),
-    "linear": _affine,
+    **dict.fromkeys(("linear", "linear_relu"), _affine),
     "matmul": _matmul,
     "contract": _contract,
     "attention": _attention,

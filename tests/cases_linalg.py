@@ -15,6 +15,10 @@ def linear(x, W, b=None):
     return np.einsum("...i,oi->...o", x, W) + (0 if b is None else b)
 
 
+def linear_relu(x, W, b=None):
+    return np.maximum(linear(x, W, b), 0)
+
+
 def matmul(a, b):
     """By the definition: a sum of products over the shared axis."""
     column, row = b.ndim == 1, a.ndim == 1
@@ -41,6 +45,15 @@ SHAPES = {
     "nothing to sum": [(2, 0), (0, 3)],
     "empty batch": [(0, 2, 3), (3, 4)],
 }
+AFFINE = {
+    "": [(4, 3), (5, 3), (5,)],
+    "no bias": [(4, 3), (5, 3)],
+    "one example": [(3,), (5, 3), (5,)],
+    "a sequence": [(2, 4, 3), (5, 3), (5,)],
+    "two leading axes, no bias": [(2, 1, 2, 3), (5, 3)],
+    "no examples": [(0, 3), (5, 3), (5,)],
+    "an empty sequence": [(2, 0, 3), (5, 3), (5,)],
+}
 CONTRACTIONS = {
     "ij,jk->ik": [(2, 3), (3, 4)],
     "ij,kj->ki": [(2, 3), (4, 3)],
@@ -65,13 +78,9 @@ def contraction(subscripts, shapes):
 
 CASES = [Case("matmul", of(*shapes), matmul, note=note) for note, shapes in SHAPES.items()]
 CASES += [
-    Case("linear", of((4, 3), (5, 3), (5,)), linear),
-    Case("linear", of((4, 3), (5, 3)), linear, note="no bias"),
-    Case("linear", of((3,), (5, 3), (5,)), linear, note="one example"),
-    Case("linear", of((2, 4, 3), (5, 3), (5,)), linear, note="a sequence"),
-    Case("linear", of((2, 1, 2, 3), (5, 3)), linear, note="two leading axes, no bias"),
-    Case("linear", of((0, 3), (5, 3), (5,)), linear, note="no examples"),
-    Case("linear", of((2, 0, 3), (5, 3), (5,)), linear, note="an empty sequence"),
+    Case(op, of(*shapes), expect, note=note)
+    for op, expect in (("linear", linear), ("linear_relu", linear_relu))
+    for note, shapes in AFFINE.items()
 ]
 CASES += [
     Case("contract", contraction(spec, shapes), lambda a, b, spec: np.einsum(spec, a, b), note=spec)

@@ -51,17 +51,44 @@ def test_every_layer(layer, norm, shape, dtype):
     assert {p.dtype for p in fused.parameters()} == {np.dtype(dtype)}
 
 
-def test_relu_goes_along_with_the_convolution():
-    """With the normalisation between them folded, or without one; in a Sequential as elsewhere."""
-    layers = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.Conv2d(5, 4, 3), nn.ReLU(), nn.Linear(4, 2)
-    model = drawn(nn.Sequential(*layers, nn.ReLU()), 0).eval()
-    x = np.random.default_rng(0).normal(size=(2, 9, 9, 3)).astype(np.float32)
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        ([nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.Conv2d(5, 4, 3), nn.ReLU()], (2, 9, 9, 3)),
+        ([nn.Linear(3, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 4, bias=False), nn.ReLU()], (6, 3)),
+    ],
+)
+def test_relu_goes_along_with_convolutions_and_linear_layers(layers, shape):
+    """With the normalisation between them folded, or without one; recorded or not."""
+    model = drawn(nn.Sequential(*layers, nn.Tanh(), nn.ReLU()), 0).eval()
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     fused = nn.fuse(model, x)
-    assert sum(isinstance(module, nn.ReLU) for module in fused.modules()) == 1  # the one behind the Linear
+    assert sum(isinstance(module, nn.ReLU) for module in fused.modules()) == 1  # the one behind the Tanh
     assert fused[0].rectified
     assert fused[3].rectified
     assert not model[3].rectified
     assert_same(model, fused, x)
+    assert nn.summary(fused, shape).multiply_adds == nn.summary(model, shape).multiply_adds > 0
+    slopes = []
+    for net in (model, fused):
+        t = Tensor(x, requires_grad=True)
+        net(t).sum().backward()
+        slopes.append(t.grad.numpy())
+    assert np.abs(slopes[0] - slopes[1]).max() <= 1e-5 * np.abs(slopes[0]).max()
+
+
+class Negated(nn.Linear):
+    """A forward of its own, which takes no ReLU along."""
+
+    def forward(self, x):
+        return -super().forward(x)
+
+
+def test_a_relu_behind_a_layer_of_ones_own_stays():
+    model = drawn(nn.Sequential(Negated(3, 5), nn.ReLU()), 0).eval()
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    assert isinstance(nn.fuse(model, x)[1], nn.ReLU)
+    assert_same(model, nn.fuse(model, x), x)
 
 
 class Branch(nn.Module):

@@ -74,6 +74,7 @@ SHAPES = {
     "one row": (1, 2000, 700),
     "one column": (2000, 700, 1),
     "no depth to speak of": (900, 1, 1200),
+    "larger blocks": (1030, 200, 1100),
 }
 
 
@@ -88,6 +89,26 @@ def test_every_way_through_the_blocks(lay_out, shape, count):
     check(a, b, bias=normal(n, seed=2), onto=normal(m, n, seed=3))
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("lay_out", TRANSPOSES, ids=NAMES)
+def test_relu_changes_no_other_bit(lay_out, shape, count):
+    (of_a, of_b), (m, k, n) = lay_out, shape
+    a, b, bias, onto = of_a(normal(m, k)), of_b(normal(k, n, seed=1)), normal(n, seed=2), normal(m, n, seed=3)
+    for x in (None, bias):
+        assert np.array_equal(gemm.product(a, b, x, relu=True), np.maximum(gemm.product(a, b, x), 0))
+    expected = np.maximum(gemm.product(a, b, bias, onto.copy()), 0)
+    assert np.array_equal(gemm.product(a, b, bias, onto, relu=True), expected)
+
+
+def test_relu_keeps_nan_and_infinity():
+    b = normal(40, 70)
+    b[3, 5], b[7, 60], b[8, 61] = np.nan, np.inf, -np.inf
+    y = gemm.product(np.eye(40, dtype=np.float32), b, relu=True)
+    assert np.isnan(y[:, 5]).all() and y[7, 60] == np.inf and y[8, 61] == 0
+    of_nothing = gemm.product(normal(2, 0), normal(0, 3), np.float32([-1, 2, np.nan]), relu=True)
+    assert np.array_equal(of_nothing, [[0, 2, np.nan]] * 2, equal_nan=True)
+
+
 BATCHES = {
     "one axis": ((7, 30, 40), (7, 40, 50)),
     "one matrix for all on the right": ((7, 30, 40), (40, 50)),
@@ -98,6 +119,7 @@ BATCHES = {
     "few of many numbers": ((3, 200, 150), (3, 150, 180)),
     "many of few numbers": ((500, 2, 3), (500, 3, 4)),
     "one of one": ((1, 200, 300), (1, 300, 200)),
+    "more than the caches hold": ((66, 129, 65), (66, 65, 70)),
 }
 
 
@@ -108,7 +130,10 @@ def test_batches_broadcast(lay_out, shapes, count, monkeypatch):
     check(of_a(normal(*a)), of_b(normal(*b, seed=1)))
     monkeypatch.setattr(gemm, "PARALLEL", 0)
     gemm._plan.cache_clear()
-    check(of_a(normal(*a)), of_b(normal(*b, seed=1)), bias=normal(b[-1], seed=2))
+    bias = normal(b[-1], seed=2)
+    y = check(of_a(normal(*a)), of_b(normal(*b, seed=1)), bias)
+    z = gemm.product(of_a(normal(*a)), of_b(normal(*b, seed=1)), bias, relu=True)
+    assert np.array_equal(z, np.maximum(y, 0))
     gemm._plan.cache_clear()
 
 

@@ -1,19 +1,28 @@
-"""Matrix products of float32: c = a b + bias. Any size, any strides, one or many at a time.
+"""Matrix products of float32: c = a b + bias or max(a b + bias, 0), of any size and strides, one or many at a
+time.
 
-The innermost work is `simd.tile`: ROWS rows of a times a panel of COLUMNS columns of b. The rest brings the
-operands near to it (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"):
+The innermost work is a tile of `simd`: ROWS rows of a times a panel of COLUMNS columns of b. The rest brings
+the operands near to it (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"):
 
-    a block of b, DEPTH x BLOCK_COLUMNS, is packed into panels, each contiguous and aligned: NumPy's arrays
-        begin 16 bytes into a cache line, so loads of 64 would cross lines, and a tile run 12% slower
-    a block of a, BLOCK_ROWS x DEPTH, is packed where it serves many panels: in slivers of ROWS rows, which
-        are one stream each; rows 4 kB apart would push each other out of the cache
+    a block of b, DEPTH x 1024, is packed into panels, each contiguous and aligned: NumPy's arrays begin 16
+        bytes into a cache line, so loads of 64 would cross lines, and a tile run 12% slower
+    a block of a, 6 ROWS x DEPTH, is packed where it serves many panels: in slivers of ROWS rows, which are
+        one stream each; rows 4 kB apart would push each other out of the cache
     panel by panel, the tiles of the block
 
-One panel (32 kB) stays in the first cache, one block of a (86 kB) and of b (1 MB) in the second. A
-transposed operand is read where it lies: the tile takes a either way, and packing turns b around. Each thread
-multiplies rows, or columns, of c of its own. An element of c is the same sequence of additions however the
-work is cut, so the number of threads changes no bit. The kernels are handed addresses only: so any strides
-compile once.
+One panel (32 kB) stays in the first cache, one block of a (86 kB) and of b (1 MB) in the second. Where c is
+large the blocks are 18 ROWS x DEPTH (258 kB) and DEPTH x 2048 (2 MB): that of b overflows into the third
+cache, but a panel from there serves three times as many rows, and a is packed half as often. That is up to
+4% of a product of (2048, 2048), 1% of one of (1024, 1024).
+
+Where many matrices follow each other, the tiles of one product ask for the operands of the next, so that none
+waits for the third cache: 5, 11 and 16% of the time of 64 products of (128, 64) by (64, 128) and of their two
+gradients.
+
+A transposed operand is read where it lies: the tile takes a either way, and packing turns b around. Each
+thread multiplies rows, or columns, of c of its own. An element of c is the same sequence of additions however
+the work is cut, so the number of threads changes no bit. The kernels are handed addresses only: so any
+strides compile once.
 
 Error against float64 over standard normal inputs: 1.2e-7 of sqrt(k), the size of an element of c.
 """
@@ -28,12 +37,15 @@ from . import threads
 from .compiling import kernel
 from .loops import _DATA, _FLOAT32, _call, _chunks, _word_at, loop
 from .packing import pack_panels, pack_slivers
-from .patches import LINE, aligned
-from .simd import COLUMNS, LANES, ROWS, TAILS, integers_at, tile, tile_from
+from .patches import LINE, aligned, rectify
+from .simd import COLUMNS, LANES, ROWS, TAILS, integers_at, tile_ahead
 
 DEPTH = 256
-BLOCK_ROWS = 6 * ROWS
-BLOCK_COLUMNS = 1024 // COLUMNS * COLUMNS
+BLOCKS = 6 * ROWS, 1024 // COLUMNS * COLUMNS  # rows of a, columns of b
+LARGE_BLOCKS = 18 * ROWS, 2048 // COLUMNS * COLUMNS
+# Elements that the second caches do not hold: of c, from which the large blocks pay; of a, b and c together,
+# from which asking for the next matrices pays, which costs 1% where they are near.
+LARGE = 1 << 20
 PARALLEL = 1 << 20  # multiply-adds from which a second thread saves more than its launch costs
 # Elements of c from which it is to begin with a cache line: a tile of rows that do touches two lines in each
 # and not three, which is 8 to 20% of the time of a large product, once c is no longer in the caches. Where
@@ -48,9 +60,13 @@ COPY, TURN, NEAR, FAR, LOOSE, ACROSS = 0.2, 0.4, 1.02, 1.3, 1.06, 1.04
 
 
 @kernel()
-def _rows(a, a_row, a_step, w, panel, w_row, c, c_row, bias, m, n, depth, accumulate, block, packed):
+def _rows(a, a_row, a_step, w, panel, w_row, c, c_row, bias, size, accumulate, block, packed, relu, ahead):
     """c (m, n) (+)= a (m, depth) w (depth, n), w in panels, `block` rows of a at a time, which are packed if
-    `packed` has room."""
+    `packed` has room; then the maximum with 0 if `relu`, while these rows are near. `ahead` is what to ask
+    for meanwhile: where, how many numbers, and the same again."""
+    m, n, depth = size
+    next_a, of_a, next_b, of_b = ahead
+    asked = 0
     for i0 in range(0, m, block):
         i1 = min(m, i0 + block)
         x, x_row, x_step, x_next = a + 4 * i0 * a_row, a_row, a_step, a_row
@@ -63,10 +79,18 @@ def _rows(a, a_row, a_step, w, panel, w_row, c, c_row, bias, m, n, depth, accumu
             for i in range(i0, i1, ROWS):
                 rows = min(ROWS, i1 - i)
                 u, y = x + 4 * (i - i0) * x_next, c + 4 * (i * c_row + j)
-                if bias != 0 and accumulate == 0:
-                    tile_from(u, x_row, x_step, v, w_row, depth, y, c_row, rows, columns, bias + 4 * j, 0)
-                else:
-                    tile(u, x_row, x_step, v, w_row, depth, y, c_row, rows, columns, accumulate)
+                start, start_row = y, c_row
+                if accumulate == 0:
+                    start, start_row = bias + 4 * j if bias != 0 else 0, 0
+                after = 0
+                if asked < of_a + of_b:
+                    after = next_a + 4 * asked if asked < of_a else next_b + 4 * (asked - of_a)
+                    asked += LINE // 4 * depth
+                tile_ahead(
+                    u, x_row, x_step, v, w_row, depth, y, c_row, rows, columns, start, start_row, after
+                )
+        if relu != 0:
+            rectify(c + 4 * i0 * c_row, c_row, i1 - i0, n)
 
 
 @loop
@@ -78,7 +102,8 @@ def _multiply(chunk, first, last, width, at):
     m, n, k, deep = plan[0], plan[1], plan[2], plan[3]
     a_row, a_step, b_row, b_step = plan[4], plan[5], plan[6], plan[7]
     a_at, pack_b, panel, down, across = plan[8], plan[9], plan[10], plan[11], plan[12]
-    scratch, biased, onto, block, axes = plan[13], plan[14], plan[15], plan[16], plan[17]
+    scratch, biased, onto, relu = plan[13], plan[14], plan[15], plan[16]
+    block, block_columns, of_a, of_b, axes = plan[17], plan[18], plan[19], plan[20], plan[21]
     packed_b = (at[4] + 63 & ~63) + 4 * chunk * scratch
     packed_a = packed_b + 4 * a_at if a_at >= 0 else 0
     panels = (n + COLUMNS - 1) // COLUMNS
@@ -90,12 +115,12 @@ def _multiply(chunk, first, last, width, at):
         a, b = top * a_row, left * b_step
         rest = product
         for axis in range(axes):  # the last batch axis first
-            length, of_a, of_b = plan[18 + 3 * axis], plan[19 + 3 * axis], plan[20 + 3 * axis]
-            a, b, rest = a + rest % length * of_a, b + rest % length * of_b, rest // length
+            length, step_a, step_b = plan[22 + 3 * axis], plan[23 + 3 * axis], plan[24 + 3 * axis]
+            a, b, rest = a + rest % length * step_a, b + rest % length * step_b, rest // length
         a, b, c = at[0] + 4 * a, at[1] + 4 * b, at[2] + 4 * ((product * m + top) * n + left)
         bias = at[3] + 4 * left if biased else 0
-        for j in range(0, right - left, BLOCK_COLUMNS):
-            columns = min(BLOCK_COLUMNS, right - left - j)
+        for j in range(0, right - left, block_columns):
+            columns = min(block_columns, right - left - j)
             for d in range(0, k, deep):
                 depth = min(deep, k - d)
                 w, w_panel, w_row = b + 4 * (d * b_row + j * b_step), COLUMNS, b_row
@@ -112,12 +137,12 @@ def _multiply(chunk, first, last, width, at):
                     c + 4 * j,
                     n,
                     bias + 4 * j if biased else 0,
-                    bottom - top,
-                    columns,
-                    depth,
+                    (bottom - top, columns, depth),
                     d + onto,
                     block,
                     packed_a,
+                    relu if d + depth == k else 0,
+                    (a + 4 * of_a, of_a, b + 4 * of_b, of_b),
                 )
 
 
@@ -161,7 +186,7 @@ def _layout(m, n, parts, a_far, b_far, b_turned):
 
 
 @functools.lru_cache(1024)
-def _plan(a_shape, a_strides, b_shape, b_strides, biased, onto, workers):
+def _plan(a_shape, a_strides, b_shape, b_strides, biased, onto, relu, workers):
     """How to multiply: (shape of c, whether aligning it pays, elements of scratch, chunks, parts, the numbers
     that `_multiply` takes). None where an operand has no axis of neighbours among its last two, and is to be
     copied."""
@@ -187,42 +212,47 @@ def _plan(a_shape, a_strides, b_shape, b_strides, biased, onto, workers):
     chunks = min(workers, count * down * across)
     panel = (deep + 1) * COLUMNS  # no power of 2
     # A short product is mostly writing c: along its rows, then, and not down a panel.
+    short = deep <= 128
     rows = -(-m // down)
-    block = ROWS if deep <= 128 else _even(-(-rows // ROWS), BLOCK_ROWS // ROWS) * ROWS
-    room_b = -(-min(n, BLOCK_COLUMNS) // COLUMNS) * panel * pack_b
+    block, block_columns = LARGE_BLOCKS if m * n >= LARGE and not short else BLOCKS
+    block = ROWS if short else _even(-(-rows // ROWS), block // ROWS) * ROWS
+    room_b = -(-min(n, block_columns) // COLUMNS) * panel * pack_b
     room_a = -(-(block * deep + LANES) // LINE) * LINE * pack_a  # a vector more: see transpose_rows
     scratch = room_b + room_a
+    axes = []  # the last first: its length, and how far apart the matrices of a and of b are
+    for axis, length in enumerate(reversed(batch)):
+        axes += [length]
+        for own, stride in ((a_batch, of_a), (b_batch, of_b)):
+            axes += [stride[-1 - axis] if axis < len(own) and own[-1 - axis] > 1 else 0]
+    far = count * (m * k + k * n + m * n) >= LARGE and parts == 1 and k <= deep and n <= block_columns
+    ahead = [m * k * (axes[1] == m * k), k * n * (axes[2] == k * n)] if batch and far else [0, 0]
     numbers = [m, n, k, deep, a_row, a_step, b_row, b_step]
     numbers += [room_b if pack_a else -1, pack_b, panel, down, across]
-    numbers += [scratch, biased, onto, block, len(batch)]
-    for axis, length in enumerate(reversed(batch)):
-        numbers += [length]
-        for own, stride in ((a_batch, of_a), (b_batch, of_b)):
-            there = axis < len(own) and own[-1 - axis] > 1
-            numbers += [stride[-1 - axis] if there else 0]
-    large = across > 1 or count * m * n >= ALIGN
-    return shape, large, scratch * chunks + 16, chunks, count * down * across, np.array(numbers, np.int64)
+    numbers += [scratch, biased, onto, relu, block, block_columns, *ahead, len(batch), *axes]
+    align = across > 1 or count * m * n >= ALIGN
+    return shape, align, scratch * chunks + 16, chunks, count * down * across, np.array(numbers, np.int64)
 
 
-def product(a, b, bias=None, onto=None):
+def product(a, b, bias=None, onto=None, relu=False):
     """a (..., m, k) b (..., k, n), the leading axes broadcast, plus bias (n,) in every row: float32 arrays of
     any strides, result (..., m, n). With `onto`, a C-contiguous array of that shape, the result is added to
-    it in place. Raises ValueError where the shapes do not fit."""
-    biased = bias is not None
-    plan = _plan(a.shape, a.strides, b.shape, b.strides, biased, onto is not None, threads.available())
+    it in place. `relu` takes the maximum of all that and 0, where NaN stays. Raises ValueError where the
+    shapes do not fit."""
+    biased, adds = bias is not None, onto is not None
+    plan = _plan(a.shape, a.strides, b.shape, b.strides, biased, adds, relu, threads.available())
     if plan is None:
-        return product(np.ascontiguousarray(a), np.ascontiguousarray(b), bias, onto)
-    shape, large, room, chunks, parts, numbers = plan
-    if onto is None:
-        c = aligned(*shape) if large else np.empty(shape, np.float32)
-    else:
+        return product(np.ascontiguousarray(a), np.ascontiguousarray(b), bias, onto, relu)
+    shape, align, room, chunks, parts, numbers = plan
+    if adds:
         c = onto
-    if biased and onto is not None:
+    else:
+        c = aligned(*shape) if align else np.empty(shape, np.float32)
+    if biased and adds:
         c += bias  # the tile begins from one or the other
     if numbers is None:  # nothing to add up
-        if onto is None:
+        if not adds:
             c[...] = bias if biased else 0
-        return c
+        return np.maximum(c, 0, out=c) if relu else c
     bias = np.ascontiguousarray(bias) if biased else c
     scratch = np.empty(room, np.float32)
     objects = id(a), id(b), id(c), id(bias), id(scratch), id(numbers)

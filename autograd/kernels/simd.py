@@ -14,11 +14,15 @@ loop in Python, so the tile is written here as LLVM IR, once for any vector widt
 
     tile(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, accumulate)
     tile_from(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row)
+    tile_ahead(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row, ahead)
 
 1 <= rows <= ROWS, 1 <= columns <= COLUMNS, depth >= 1; nothing is read or written outside. `tile` sets y, or
 adds to it unless `accumulate` is 0; `tile_from` adds to what lies at `start` (a bias: start_row = 0), 0 being
-nothing. x, w, y and start are byte addresses, as `array.ctypes.data` gives them: name the array after the
-call that uses its address, or Numba may free it before. Rows and steps count elements of float32.
+nothing. `tile_ahead` is the same, and a whole tile asks for a cache line in each step of the depth, one after
+the other from `ahead` on: what will be wanted next, if it is not 0. That costs next to nothing beside the
+sums, and may reach beyond what memory there is. x, w, y, start and ahead are byte addresses, as
+`array.ctypes.data` gives them: name the array after the call that uses its address, or Numba may free it
+before. Rows and steps count elements of float32.
 """
 
 import os
@@ -75,11 +79,11 @@ def _splat(b, value, kind):
     return b.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(I32, LANES), [0] * LANES))
 
 
-def prefetch(b, pointer):
-    """Asks for a cache line that will be written."""
+def prefetch(b, pointer, write=1, cache=1):
+    """Asks for the cache line at a pointer, to be written or only read, into the first or second cache."""
     function = _external(b.module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, I32, I32, I32])
-    write, keep, data = (ir.Constant(I32, n) for n in (1, 3, 1))
-    b.call(function, [pointer, write, keep, data])
+    data = 1  # not instructions
+    b.call(function, [pointer, *(ir.Constant(I32, n) for n in (write, 4 - cache, data))])
 
 
 class _Row:
@@ -148,21 +152,23 @@ def _rows_from(b, first, step, rows, present):
     return pointers
 
 
-def _variant(module, rows, vectors, whole, masked):
+def _variant(module, rows, vectors, whole, masked, asks):
     """The LLVM function for `rows` rows (or up to `rows` unless `whole`) and exactly `vectors` vectors, the
     last one whole or masked.
 
     Where rows lack, the last one is computed again in their place and stored over itself: so a handful of
-    variants serves every number of rows.
+    variants serves every number of rows. One that `asks` takes `ahead` too.
     """
-    name = f"ngrad_tile_{NAME}_{rows if whole else f'to{rows}'}x{vectors}{'m' if masked else ''}"
+    size = f"{rows if whole else f'to{rows}'}x{vectors}"
+    name = f"ngrad_tile_{NAME}_{size}{'m' * masked}{'a' * asks}"
     if name in module.globals:
         return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), ARGUMENTS), name)
+    kinds = [*ARGUMENTS, POINTER] if asks else ARGUMENTS
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
-    x, x_row, x_step, w, w_row, depth, y, y_row, present, columns, start, start_row = function.args
+    x, x_row, x_step, w, w_row, depth, y, y_row, present, columns, start, start_row, *ahead = function.args
     multiply_add = _external(module, f"llvm.fmuladd.v{LANES}f32", VECTOR, [VECTOR] * 3)
     entry, loop, done, onto, fresh = (
         function.append_basic_block(s) for s in ("entry", "loop", "done", "onto", "fresh")
@@ -190,6 +196,8 @@ def _variant(module, rows, vectors, whole, masked):
     zero = ir.Constant(VECTOR, [0.0] * LANES)
     k, offset, weights_at, x_at = b.phi(I64), b.phi(I64), b.phi(POINTER), b.phi(POINTER)
     sums = [[b.phi(VECTOR) for _ in range(vectors)] for _ in range(rows)]
+    for first in ahead:
+        prefetch(b, b.gep(first, [b.mul(k, _i64(16))]), write=0, cache=2)
     weights = row.load(weights_at)
     added = []
     for i in range(rows):
@@ -228,7 +236,7 @@ def _variant(module, rows, vectors, whole, masked):
 TAILS = [n for n in (1, 2, 4, 8) if n < ROWS] + [ROWS]
 
 
-def _tile(b, arguments):
+def _tile(b, arguments, ahead=None):
     """Picks the smallest variant with room for `rows` and `columns`, and calls it."""
     rows, columns = arguments[8], arguments[9]
     end = b.append_basic_block("end")
@@ -239,15 +247,21 @@ def _tile(b, arguments):
         b.position_at_end(here)
         return beyond
 
+    def call(variant, arguments, beyond):
+        b.call(variant, arguments)
+        b.branch(end)
+        b.position_at_end(beyond)
+
     for vectors in reversed(range(1, VECTORS + 1)):
         for masked in (False, True):
             full = _i64(vectors * LANES if not masked else (vectors - 1) * LANES)
             beyond = case(b.icmp_signed(">" if masked else "==", columns, full))
             for most, whole in [(ROWS, True), *((n, False) for n in TAILS)]:
                 more = case(b.icmp_signed("==" if whole else "<=", rows, _i64(most)))
-                b.call(_variant(b.module, most, vectors, whole, masked), arguments)
-                b.branch(end)
-                b.position_at_end(more)
+                if ahead is not None and whole and vectors == VECTORS and not masked:
+                    nothing = case(b.icmp_unsigned("!=", ahead, ir.Constant(POINTER, None)))
+                    call(_variant(b.module, most, vectors, whole, masked, True), [*arguments, ahead], nothing)
+                call(_variant(b.module, most, vectors, whole, masked, False), arguments, more)
             b.branch(end)
             b.position_at_end(beyond)
     b.branch(end)
@@ -268,6 +282,18 @@ def _vector_tile_from(
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 12), codegen
+
+
+@intrinsic
+def _vector_tile_ahead(
+    typingctx, x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row, ahead
+):
+    def codegen(context, b, signature, arguments):
+        *arguments, ahead = _pointers(b, arguments, [*ARGUMENTS, POINTER])
+        _tile(b, arguments, ahead)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 13), codegen
 
 
 @intrinsic
@@ -320,5 +346,11 @@ def _plain_tile(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, accu
     _plain_tile_from(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, y_row)
 
 
+@kernel()
+def _plain_tile_ahead(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row, ahead):
+    _plain_tile_from(x, x_row, x_step, w, w_row, depth, y, y_row, rows, columns, start, start_row)
+
+
 tile = _plain_tile if NAME == "off" else _vector_tile
 tile_from = _plain_tile_from if NAME == "off" else _vector_tile_from
+tile_ahead = _plain_tile_ahead if NAME == "off" else _vector_tile_ahead

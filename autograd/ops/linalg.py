@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from ..primitive import primitive
 from ..tensor import Tensor, dispatch, ops
+from .activation import relu_grad
 from .reduce import column_sums, sum_
 
 
@@ -33,9 +34,11 @@ def _for_kernel(a, b):
     """
     if a.dtype is not _SINGLE or b.dtype is not _SINGLE:
         return False
-    work = a.size * b.shape[-1]
-    wide = a.shape[-2] >= 8 and b.shape[-1] > 1
-    return work >= SMALL and wide and (work >= LARGE or b.strides[-1] != 4 or b.ndim > 2)
+    columns = b.shape[-1]
+    work = a.size * columns
+    if work < SMALL or columns == 1 or a.shape[-2] < 8:
+        return False
+    return work >= LARGE or b.strides[-1] != 4 or b.ndim > 2
 
 
 @functools.cache
@@ -127,18 +130,31 @@ def linear(x, W, b=None):
     The affine step z = W a + b of a layer (COURSE.md C1W4-forward), examples in rows. Raises ValueError
     when the features of x and W differ, or the length of b.
     """
+    return _affine(x, W, b, False)
+
+
+@primitive()
+def linear_relu(x, W, b=None):
+    """max(x W^T + b, 0), a hidden layer in one pass; arguments and errors as in `linear`."""
+    return _affine(x, W, b, True)
+
+
+def _affine(x, W, b, rectified):
     if W.ndim != 2 or x.ndim == 0 or x.shape[-1] != W.shape[1]:
         raise ValueError(_why_not_linear(x, W))
-    if b is not None and b.shape != W.shape[:1]:
-        raise ValueError(f"b has shape {b.shape}, W {W.shape} needs ({W.shape[0]},)")
+    n_out = len(W)
+    if b is not None and b.shape != (n_out,):
+        raise ValueError(f"b has shape {b.shape}, W {W.shape} needs ({n_out},)")
     rows, turned = x if x.ndim == 2 else _rows(x), W.T
-    if x.size * len(W) >= SMALL and (b is None or b.dtype is _SINGLE) and _for_kernel(rows, turned):
-        y = _kernel()(rows, turned, b)
+    if x.size * n_out >= SMALL and (b is None or b.dtype is _SINGLE) and _for_kernel(rows, turned):
+        y = _kernel()(rows, turned, b, relu=rectified)
     else:
-        y = rows.dot(turned) if rows.size < LARGE or W.shape[0] > 1 else _with_vector(rows, turned)
+        y = rows.dot(turned) if rows.size < LARGE or n_out > 1 else _with_vector(rows, turned)
         if b is not None:
             y += b
-    return y if x.ndim == 2 else y.reshape((*x.shape[:-1], W.shape[0]))
+        if rectified:
+            np.maximum(y, 0, out=y)
+    return y if x.ndim == 2 else y.reshape((*x.shape[:-1], n_out))
 
 
 def _why_not_linear(x, W):
@@ -150,21 +166,27 @@ def _why_not_linear(x, W):
 
 
 @linear.vjp("x")
-def _(g, W):
+def _dx(g, W):
     if g.ndim == 2:
         return _times(g, W)
     return _times(_rows(g), W).reshape((*g.shape[:-1], W.shape[1]))
 
 
 @linear.vjp("W")
-def _(g, x):
+def _dW(g, x):
     return _times(_rows(g).T, _rows(x))
 
 
 @linear.vjp("b")
-def _(g):
+def _db(g):
     g = _rows(g)
     return column_sums(g) if type(g) is ndarray else sum_(g, 0)
+
+
+@linear_relu.vjp("x", "W", "b")
+def _(g, x, W, y, needs):
+    g = relu_grad(g, y)
+    return _dx(g, W) if needs[0] else None, _dW(g, x) if needs[1] else None, _db(g) if needs[2] else None
 
 
 # ---- contractions, composed of the ops above

@@ -86,6 +86,7 @@ TEXTBOOK = {
     },
     "ldexp": {"x": "g 2ⁱ"},
     "linear": {"x": "g W", "W": "gᵀ x", "b": "Σ g"},
+    "linear_relu": {"x": "h W, h = g where y > 0", "W": "hᵀ x", "b": "Σ h"},
     "local_response_norm": {"x": "g s^−β − 2αβ/n x Σ over near channels of g y / s"},
     "log_softmax": {"x": "g − softmax(x) Σ g"},
     "logsumexp": {"a": "g softmax(a)"},

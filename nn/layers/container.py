@@ -10,9 +10,10 @@ from autograd.modes import is_grad_enabled
 from ..module import Module
 from .activation import ReLU
 from .conv import Conv2d
+from .linear import Linear
 from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 
-_WITH_RELU = frozenset((Conv2d, BatchNorm1d, BatchNorm2d, BatchNorm3d))
+_WITH_RELU = frozenset((Linear, Conv2d, BatchNorm1d, BatchNorm2d, BatchNorm3d))
 
 
 class _Row(Module):
@@ -92,11 +93,11 @@ def _takes_along(module, behind) -> bool:
 class Sequential(_Numbered):
     """Calls modules one after the other. Sequential(a, b, ...) names them "0", "1", ...; Sequential({"conv":
     a, ...}) by the keys. A slice is a Sequential that shares them. Where no graph is recorded, a ReLU behind
-    a Conv2d or a batch norm is taken in that layer's pass."""
+    a Linear, a Conv2d or a batch norm is taken in that layer's pass."""
 
     def forward(self, x):
         modules = [member for member in vars(self).values() if isinstance(member, Module)]
-        if is_grad_enabled() or _WITH_RELU.isdisjoint(map(type, modules)):
+        if is_grad_enabled():
             for module in modules:
                 x = module(x)
             return x

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from autograd.modes import get_default_dtype
-from autograd.ops.linalg import linear
+from autograd.ops.linalg import linear, linear_relu
 
 from .. import init
 from ..module import Layout, Module, Parameter
@@ -41,9 +41,12 @@ class Linear(_Affine):
 
     Linear(in_features, out_features, bias=True, spatial=None). Behind a Flatten of images, `spatial=(n_H,
     n_W, n_C)` says what was flattened; then weights exchanged with PyTorch, which flattens (n_C, n_H, n_W),
-    have their columns permuted; (T, n_C) and (n_D, n_H, n_W, n_C) do so for sequences and volumes. Both start
-    from U(-1/sqrt(n_in), 1/sqrt(n_in)), as in PyTorch. Raises ValueError for inputs of other than n_in
-    features, TypeError for inputs of another dtype. COURSE.md C1W4-forward."""
+    have their columns permuted; (T, n_C) and (n_D, n_H, n_W, n_C) do so for sequences and volumes.
+    `layer(x, relu=True)` takes the maximum with 0 in the same pass. Both start from U(-1/sqrt(n_in),
+    1/sqrt(n_in)), as in PyTorch. Raises ValueError for inputs of other than n_in features, TypeError for
+    inputs of another dtype. COURSE.md C1W4-forward."""
+
+    rectified = False  # `nn.fuse` sets it where a ReLU follows
 
     def __init__(self, in_features, out_features, bias=True, spatial=None):
         super().__init__()
@@ -62,9 +65,10 @@ class Linear(_Affine):
         self.bias = Parameter(np.empty(out_features, get_default_dtype())) if bias else None
         self.reset_parameters()
 
-    def forward(self, x):
+    def forward(self, x, relu=False):
         fits(self, x, self.weight, self.in_features, "features")
-        return linear(x, self.weight, self.bias)
+        op = linear_relu if relu or self.rectified else linear
+        return op.run(x, self.weight, self.bias)
 
     def extra_repr(self):
         notes = "" if self.bias is not None else ", bias=False"
