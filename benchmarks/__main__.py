@@ -4,13 +4,14 @@ import argparse
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from . import report
-from .case import ON_REQUEST, cases_of, group_names, module_of
-from .measure import FULL, QUICK, Runner
+from .case import ON_REQUEST, cases_of, group_names, module_of, peer_of
+from .measure import FULL, QUICK, Row, Runner
 from .peers import PEERS
 
 
@@ -71,6 +72,11 @@ def arguments(argv=None) -> argparse.Namespace:
         parser.error("--resume goes on with a file: name it with --json F")
     if options.threads < 1:
         parser.error(f"--threads {options.threads}: at least 1")
+    for name, file in (("--json", options.json), ("--plot", options.plot)):
+        if file and not file.parent.is_dir():
+            parser.error(f"{name} {file}: there is no folder {file.parent}; make it first")
+        if file and file.is_dir():
+            parser.error(f"{name} {file}: that is a folder; name a file in it")
     options.before = options.json if options.resume and options.json.exists() else None
     for name, option in (("compare", "--compare"), ("before", "--resume")):
         if file := getattr(options, name):
@@ -78,11 +84,38 @@ def arguments(argv=None) -> argparse.Namespace:
                 setattr(options, name, report.load(file))
             except (OSError, ValueError) as error:
                 parser.error(f"{option}: {error}")
+    if options.before:
+        then, now = _pace(**options.before), _pace(**vars(options))
+        if then != now:
+            way = "ask for the same, or name another file with --json"
+            parser.error(f"--resume: {options.json} was measured {then}, and this would be {now}: {way}")
     return options
 
 
+def _pace(*, quick=None, threads=None, **_):
+    """What rows have in common to stand in one table."""
+    return f"with --threads {threads} {'and' if quick else 'without'} --quick"
+
+
+def lacking(work: Sequence[tuple], rows: Sequence[Row], peers: Sequence[str]) -> Iterator[tuple]:
+    """The cases of `work` that have no rows, or none about some side of these peers, with these peers."""
+    for group, module, case in work:
+        found = {row.side for row in rows if (row.group, row.case) == (group, case.name)}
+        unseen = {peer_of(side) for side in case.sides if side not in found}
+        beside = [name for name in peers if name in unseen]
+        if beside or not found:
+            yield group, module, case, beside
+
+
+def merged(rows: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """Rows, with those about a case's peers replaced that it has new ones about, and that of it alone."""
+    again = {(row.group, row.case, peer) for row in new for peer in (None, row.side and peer_of(row.side))}
+    kept = [row for row in rows if (row.group, row.case, row.side and peer_of(row.side)) not in again]
+    return [*kept, *new]
+
+
 def main(argv=None) -> int:
-    """Measures, prints, and returns 1 when a side failed or two disagreed."""
+    """Measures, prints, and returns 1 when a side failed or two disagreed, 130 when Ctrl-C stopped it."""
     options = arguments(argv)
     peers = []
     for name in options.peers:
@@ -97,22 +130,28 @@ def main(argv=None) -> int:
     method = QUICK if options.quick else FULL
     before = options.before or {"rows": [], "gemm": None, "memory": None}
     rows = [row for row in report.rows_of(before) if not row.failed]
-    done = {(row.group, row.case) for row in rows}
-    work = [item for item in options.work if (item[0], item[2].name) not in done]
-    place = {(group, case.name): k for k, (group, _, case) in enumerate(options.work)}
+    work = list(lacking(options.work, rows, peers))
+    keys = [(group, case.name, side) for group, _, case in options.work for side in (None, *case.sides)]
+    place = {key: k for k, key in enumerate(keys)}
 
     def run_so_far():
-        rows.sort(key=lambda row: place.get((row.group, row.case), -1))  # as without a stop
+        rows.sort(key=lambda row: place.get((row.group, row.case, row.side), -1))  # as without a stop
         return report.summary(rows, method, options.quick, options.threads, where, runner.gemm, runner.memory)
 
-    with tqdm(work, unit="case", leave=False) as bar:
-        runner = Runner(method, options.threads, peers, bar.set_postfix_str)
-        runner.gemm, runner.memory = before["gemm"], before["memory"]
-        for group, module, case in bar:
-            bar.set_description(f"{group}: {case.name}")
-            rows += runner.run(group, module, case)
-            if options.json:
-                report.save(run_so_far(), options.json)
+    written = 0
+    try:
+        with tqdm(work, unit="case", leave=False) as bar:
+            runner = Runner(method, options.threads, peers, bar.set_postfix_str)
+            runner.gemm, runner.memory = before["gemm"], before["memory"]
+            for group, module, case, beside in bar:
+                bar.set_description(f"{group}: {case.name}")
+                rows = merged(rows, runner.run(group, module, case, beside))
+                if options.json:
+                    report.save(run_so_far(), options.json)
+                    written = len(rows)
+    except KeyboardInterrupt:
+        print(_stopped(written, options), file=sys.stderr)
+        return 130
 
     run = run_so_far()
     print(report.heading(run), report.table(rows), *report.means(rows), sep="\n\n")
@@ -124,6 +163,13 @@ def main(argv=None) -> int:
         files = pictures(rows, run, options.plot)
         print(*(f"drawn: {file}" for file in files or ["nothing, for no row has a ratio"]), sep="\n")
     return 1 if any(row.failed for row in rows) else 0
+
+
+def _stopped(written, options):
+    if not options.json:
+        return "stopped: no rows written; a run with --json F can go on with --resume"
+    way = "the same with --resume goes on" if written or options.resume else "the same begins again"
+    return f"stopped: {written} rows written to {options.json}; {way}"
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ class Side:
             stdout=subprocess.PIPE,
             env=environment(threads),
             text=True,
+            process_group=0,  # Ctrl-C is for this process, which ends that one
         )
         self.versions: dict[str, str] = {}
         self.median = 0.0  # of its last block
@@ -131,8 +132,10 @@ class Side:
             raise WorkerError(f"{self.name}: the process ended with code {self.process.wait()}") from None
         timer = threading.Timer(PATIENCE, self.process.kill)
         timer.start()
-        line = self.process.stdout.readline()
-        timer.cancel()
+        try:
+            line = self.process.stdout.readline()
+        finally:
+            timer.cancel()
         if not line:
             raise WorkerError(f"{self.name}: the process ended with code {self.process.wait()}")
         answer = json.loads(line)
@@ -221,9 +224,12 @@ class Runner:
         self.memory: Any = None
         self.method, self.threads, self.peers, self.progress = method, threads, tuple(peers), progress
 
-    def run(self, group: str, module: str, case: Case | Launch) -> list[Row]:
-        """The rows of one case: one a side of the peers that it has, or one alone where it has none."""
-        sides = [side for side in case.sides if peer_of(side) in self.peers]
+    def run(
+        self, group: str, module: str, case: Case | Launch, peers: Sequence[str] | None = None
+    ) -> list[Row]:
+        """The rows of one case: one a side that it has of these peers (by default of all that are wanted), or
+        one alone where it has none."""
+        sides = [side for side in case.sides if peer_of(side) in (self.peers if peers is None else peers)]
         usual = self.threads
         try:
             if isinstance(case, Case):

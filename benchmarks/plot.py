@@ -54,8 +54,8 @@ def _bars(pyplot, rows, run):
     axes.set_yticks(range(len(rows)), names, fontsize=7)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xscale("log", base=2 if max(row.ratio for row in rows) < 64 else 10)
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
     axes.axvline(1, color="black", linewidth=0.8)
+    _number(axes.xaxis)
     axes.grid(axis="x", alpha=0.3)
     axes.set_xlabel(
         "theirs / ours, with its 95% interval: right of 1 we are faster; pale: a slower layout, or not valid"
@@ -93,8 +93,7 @@ def _roofline(pyplot, rows, run):
         )
     above.set_xscale("log", base=2)
     above.set_yscale("log", base=2)
-    for axis in (above.xaxis, above.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    _number(above.xaxis, above.yaxis)
     above.set_xlabel("operations per byte of inputs and results")
     above.set_ylabel("GFLOP/s, a convolution counted as the direct one")
     above.grid(alpha=0.3)
@@ -116,8 +115,8 @@ def _shares(axes, rows, bandwidth):
     axes.set_yticks(range(len(rows)), [row.case for row in rows], fontsize=7)
     axes.invert_yaxis()
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.axvline(100, color="black", linewidth=1)
+    _number(axes.xaxis)
     axes.set_xlabel("% of the bandwidth of a large copy; inputs and results once; above 100 in cache")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=7)
@@ -125,8 +124,6 @@ def _shares(axes, rows, bandwidth):
 
 def _growth(pyplot, rows, run):
     """A column a series: time above, memory below, over the number that a case's name ends in."""
-    from matplotlib.ticker import MaxNLocator
-
     series: dict[str, list[Row]] = {}
     for row in fastest(rows):
         if found := re.fullmatch(r"(.*) (\d+)", row.case):
@@ -148,12 +145,8 @@ def _growth(pyplot, rows, run):
                     panel.plot(x, line, "o-", color=colour, markersize=4, label=key)
             panel.set_xscale("log", base=2)
             panel.set_yscale("log", base=2)
-            low, high = panel.get_ylim()
-            if high < 8 * low:  # too few powers of two to read it by
-                panel.yaxis.set_major_locator(MaxNLocator(4))
+            _number(panel.xaxis, panel.yaxis)
             panel.set_xticks(x)
-            for axis in (panel.xaxis, panel.yaxis):
-                axis.set_major_formatter(lambda value, _: f"{value:,.4g}")
             panel.minorticks_off()
             panel.set_xlabel(what, fontsize=8)
             panel.tick_params(labelsize=7)
@@ -163,3 +156,18 @@ def _growth(pyplot, rows, run):
         axes[0, column].set_title(where, fontsize=8)
     axes[0, 0].legend(fontsize=7)
     return figure
+
+
+def _number(*logarithmic):
+    """Writes at least three numbers on each axis of what has been drawn: powers, or where too few are in
+    sight multiples of 1, 2 or 5, which 1 is among."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    for axis in logarithmic:
+        low, high = axis.get_view_interval()
+        for finer in (None, LogLocator(10, (1, 2, 5)), MaxNLocator(5, steps=(1, 2, 5, 10), min_n_ticks=3)):
+            if finer:
+                axis.set_major_locator(finer)
+            if sum(low <= tick <= high for tick in axis.get_majorticklocs()) >= 3:
+                break
+        axis.set_major_formatter(lambda value, _: f"{value:,.6g}")

@@ -176,7 +176,7 @@ def heading(run: dict) -> str:
         lines.append("error: ours / theirs, the largest beside float64, in units of the result's RMS")
     if any(row["ours_peak"] is not None for row in run["rows"]):
         lines.append(
-            "memory: ours / theirs, the peak over the level once a first run was let go; MORE: ours above"
+            "memory: ours / theirs, the peak of four steps over the level after import; MORE: ours above"
         )
     return "\n".join(lines)
 

@@ -123,42 +123,41 @@ def watch_compiler(compiled: list) -> None:
     event.register("numba:run_pass", Listener())
 
 
-def level_of(module: str, case: str, side: str) -> int | None:
-    """What this process has resident when the case was built, has run one step, and was let go."""
-    step, result, _ = build(module, case, side, "full")
-    step()
-    result()
-    del step, result
-    forget_peak()
-    return peak_bytes()
+def import_late(module: str, case: str, side: str) -> None:
+    """Imports what a library puts off: building the tiny case does, for PyTorch's optimizers and for what a
+    side borrows of ours; but Numba imports half of itself with the first kernel."""
+    if side == "ours":
+        importlib.import_module("autograd.kernels.compiling")
+        importlib.import_module("numba.core.registry").cpu_target.target_context.refresh()
+    build(module, case, side, "tiny")
 
 
 def begin(module: str, case: str, side: str, file: str, memory: bool) -> tuple:
     """Builds the full case, runs its first step, and writes its results to `file`: `(step, result)`, and an
-    answer: the `bytes` of its inputs, and where `memory` asks for it the `peak` while three more steps run,
-    inputs included, over the level of a process that has done all of this before and let it go; with whether
-    any of it was `compiled`, which takes memory of its own.
+    answer: the `bytes` of its inputs, and where `memory` asks for it the `peak` of that step and three more,
+    inputs and weights included, over the level after import; with whether any of it was `compiled`, which
+    takes memory of its own.
 
-    That level is the fair one because libraries load at different times: PyTorch 300 MB with its import, and
-    the pages of its library that a step runs through in that step; ngrad 160 MB, then Numba with the first
-    kernel and each kernel with its first call. Over the level after a tiny step, which needs other code, a
-    small step is measured by how late its library loads: 1.7 of the 3.7 MB of a multilayer perceptron here.
-    What a library keeps after the step, buffers and plans, is in the level too: with what was loaded 0.6 to
-    3.8 MB of ours, 0.1 to 12 of PyTorch's on the networks of the group `models`. What the allocator keeps is
-    not, for it is given back before."""
+    No step has run before that level, so what a library loads in its first steps counts: our kernels, from
+    their cache, and the pages of PyTorch's library that a step runs through."""
     answer, compiled, level = {}, [], None
     if memory:
+        import_late(module, case, side)
         if side == "ours":
             watch_compiler(compiled)
-        level = level_of(module, case, side)
+        forget_peak()
+        level = peak_bytes()
     step, result, answer["bytes"] = build(module, case, side, "full")
+    if memory:
+        forget_peak()  # what the building took: the weights of a peer's network are ours, saved and loaded
     step()
+    peak = peak_bytes() or 0
     write(result, file)
     if level is not None:
-        forget_peak()
+        forget_peak()  # what the writing took
         for _ in range(3):
             step()
-        answer["peak"] = peak_bytes() - level
+        answer["peak"] = max(peak, peak_bytes() or 0) - level
     return step, result, {"peak": None, "compiled": bool(compiled), **answer}
 
 

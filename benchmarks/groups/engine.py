@@ -127,7 +127,7 @@ def mlp_ours(inputs):
     return modules_step(autograd, optim, model, loss_of, x, labels, inputs["record"])
 
 
-def mlp_torch(inputs):
+def mlp_torch(inputs, compiled=False):
     import torch
 
     model, loss_of = layers(torch.nn, inputs), torch.nn.CrossEntropyLoss()
@@ -135,6 +135,7 @@ def mlp_torch(inputs):
         for p, a in zip(model.parameters(), interleaved(inputs), strict=True):
             p.copy_(torch.from_numpy(a))
     x, labels = torch.from_numpy(inputs["x"]), torch.from_numpy(inputs["labels"])
+    model = torch.compile(model) if compiled else model
     return modules_step(torch, torch.optim, model, loss_of, x, labels, inputs["record"])
 
 

@@ -5,6 +5,7 @@ A network is added with one call of `network`.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -112,6 +113,7 @@ MLP = Case(
     {
         "ours": mlp_ours,
         "torch": mlp_torch,
+        "compile": partial(mlp_torch, compiled=True),
         "jax": mlp_jax,
         "tinygrad": mlp_tinygrad,
         "mygrad": mlp_mygrad,
@@ -168,7 +170,7 @@ PIXELS = [
         classes,
     ),
     *network(
-        "YOLO v1, 448x448, 512 units and its loss",
+        "YOLO v1, 448x448, 512 units",
         "yolo_v1",
         detection.pictures,
         {"m": 2, "n": 448, "grid": 7, "classes": 20, "objects": 3, "options": {"hidden": 512}},
@@ -181,7 +183,6 @@ PIXELS = [
             "options": {"num_classes": 3, "grid": 2, "width": 0.05, "hidden": 32},
         },
         detection.cost,
-        inference=False,
     ),
     network(
         "YOLO v2, 416x416",

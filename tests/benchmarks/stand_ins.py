@@ -28,6 +28,10 @@ def dies(inputs):
     return lambda: os._exit(3), dict
 
 
+def sleeps(inputs):
+    return lambda: time.sleep(60), dict
+
+
 def raises(inputs):
     raise ValueError("no such layer")
 
@@ -36,6 +40,14 @@ def allocates(inputs):
     """32 MB in the full size, and as much again while a step runs."""
     kept = np.ones(inputs["n"] * 2**18, np.float32)
     return lambda: (kept + 1).sum(), dict
+
+
+def loads(inputs):
+    """32 MB in the first step of the process, which stay, like a library that is loaded then."""
+    return lambda: loaded or loaded.append(np.ones(inputs["n"] * 2**18, np.float32)), dict
+
+
+loaded: list[np.ndarray] = []
 
 
 def squares(inputs):
@@ -66,7 +78,9 @@ CASES = [
     case("dtypes differ", ours=side(), ours_other=side(dtype=np.float64)),
     case("dies", ours=side(), ours_other=dies),
     case("raises", ours=side(), ours_other=raises),
+    case("sleeps", ours=sleeps),
     replace(case("memory", ours=allocates), memory=True),
+    replace(case("memory of a first step", ours=loads), memory=True),
     Case(
         "work",
         singles,

@@ -2,6 +2,7 @@
 The networks of the group `published` are those of the table of models, whose own tests these would repeat."""
 
 import functools
+import re
 
 import numpy as np
 import pytest
@@ -52,6 +53,16 @@ def test_steps_can_be_repeated_and_give_arrays(module, case, side):
         step()
     assert result()
     assert all(type(a) is np.ndarray and np.isfinite(a).all() for a in result().values())
+
+
+def test_of_each_network_a_step_and_an_inference_stand_beside_compiled_ones():
+    kinds: dict[str, set[str]] = {}
+    for case in cases_of(module_of("models")):
+        title, kind = re.fullmatch(r"(.*?)(?: and its loss)?, (step|inference), .*", case.name).groups()
+        kinds.setdefault(title, set()).add(kind)
+        assert "compile" in case.sides
+    assert kinds.pop("YOLO v2, 416x416") == {"inference"}  # it steps like v1, but for the cost
+    assert {title: found for title, found in kinds.items() if len(found) < 2} == {}
 
 
 @pytest.mark.parametrize(("module", "case", "side"), having("torch"))

@@ -155,6 +155,10 @@ def test_peak_memory_counts_what_the_case_holds_at_once():
     assert rows_of("layouts", peers=())[None].ours_peak is None
 
 
+def test_peak_memory_counts_what_a_first_step_loads():
+    assert 32 * 2**20 <= rows_of("memory of a first step", peers=())[None].ours_peak < 40 * 2**20
+
+
 def test_a_worker_goes_on_after_an_error():
     with Side("ours", 1) as side:
         with pytest.raises(Exception, match="ours: ValueError: no such layer"):

@@ -39,6 +39,25 @@ def test_bars_of_each_group(tmp_path):
     assert list(drawn(tmp_path, rows[0])) == ["p.svg"]
 
 
+@pytest.mark.parametrize(
+    ("ratios", "numbers"),
+    [
+        ((0.98, 1.03), ["0.98", "1", "1.02"]),
+        ((1.1, 1.6), ["1", "1.2", "1.4", "1.6"]),
+        ((0.9, 3.5), ["1", "2", "3"]),
+        ((0.4, 9.0), ["0.5", "1", "2", "4", "8"]),
+        ((1.5, 70.0), ["1", "2", "5", "10", "20", "50"]),
+        ((1.5, 3e4), ["1", "10", "100", "1,000", "10,000"]),
+        ((1.0,), ["0.999", "0.9995", "1", "1.0005", "1.001"]),
+    ],
+)
+def test_a_narrow_range_has_numbers_too(tmp_path, ratios, numbers):
+    svg = drawn(tmp_path, *(row("optim", "Adam", ratio, half=0.001) for ratio in ratios))["p.svg"]
+    marks = re.split(r'<g id="[xy]tick_', svg)[1:]
+    told = [text for mark in marks for text in heard(mark)[:1]]
+    assert [text for text in told if re.fullmatch(r"[\d.,]+", text)] == numbers
+
+
 def test_roofline_counts_what_must_move(tmp_path):
     worked = row("kernels", "product", 1.2, work=10**9, traffic=10**7)
     moved = row("kernels", "pool", 1.2, traffic=10**7)

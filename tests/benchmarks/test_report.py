@@ -1,19 +1,15 @@
-"""The command line, the table, the JSON, and the comparison of two runs."""
+"""The table, the JSON, and the comparison of two runs."""
 
 import json
 from dataclasses import asdict
 
 import pytest
 
-from benchmarks import __main__ as command
 from benchmarks import markdown, peers
-from benchmarks.case import cases_of, group_names
 from benchmarks.measure import QUICK, Row
 from benchmarks.report import amount, cells, compare, heading, load, machine, means, save, summary, table
 
-pytestmark = pytest.mark.slow  # each starts processes of its own
-
-STAND_INS = "tests.benchmarks.stand_ins"
+pytestmark = pytest.mark.slow
 
 
 def row(case="chain", side="torch", ratio=1.5, half=0.1, **more):
@@ -144,78 +140,6 @@ def test_json_round_trip(tmp_path):
     (tmp_path / "other.json").write_text("[]")
     with pytest.raises(ValueError, match=r"other\.json is not a run"):
         load(tmp_path / "other.json")
-
-
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        (["engin"], f"no group engin; there are {', '.join(group_names())}"),
-        (["startup", "--only", "conv"], "--only conv: no case of startup has that in its name"),
-        (["--peers", "torch,theano"], "no peer theano; there are torch, compile, jax"),
-        (["--threads", "0"], "--threads 0: at least 1"),
-        (["--resume"], "--resume goes on with a file: name it with --json F"),
-        (["--plot", "ratios.txt"], "--plot ratios.txt: the name ends in .png, .svg or .pdf"),
-        (["--compare", "/nowhere.json"], "--compare: "),
-    ],
-)
-def test_command_line_errors_name_the_way_out(argv, message, capsys):
-    with pytest.raises(SystemExit):
-        command.main(argv)
-    assert message in capsys.readouterr().err
-
-
-def test_plot_needs_matplotlib(monkeypatch, capsys):
-    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SystemExit):
-        command.main(["--plot", "ratios.png"])
-    assert '--plot draws with matplotlib: pip install "ngrad[plots]"' in capsys.readouterr().err
-
-
-def test_command_runs_with_missing_peers_and_says_how_to_get_them(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(peers, "FOLDER", tmp_path)
-    monkeypatch.setattr(command, "module_of", lambda group: STAND_INS)
-    monkeypatch.setattr(
-        command, "cases_of", lambda module: [c for c in cases_of(module) if c.name == "raises"]
-    )
-    file = tmp_path / "run.json"
-    plot = ["--plot", str(tmp_path / "run.png")]
-    assert command.main(["engine", "--quick", "--peers", "mygrad,hips", "--json", str(file), *plot]) == 0
-    said = capsys.readouterr()
-    assert "without HIPS/autograd, not installed: python -m benchmarks.peers hips" in said.err
-    assert said.out.startswith("QUICK run")
-    assert said.out.endswith("nothing, for no row has a ratio\n")
-    assert len(load(file)["rows"]) == 1
-    assert command.main(["engine", "--quick", "--peers", "", "--compare", str(file)]) == 0
-    assert "1 rows compared" in capsys.readouterr().out
-
-
-def test_a_run_that_stopped_goes_on(tmp_path, monkeypatch):
-    class Stops:
-        gemm = memory = None
-        seen = []
-
-        def __init__(self, *arguments):
-            pass
-
-        def run(self, group, module, case):
-            if case.name == "dies" and self.seen.count("dies") == 0:
-                self.seen.append("dies")
-                raise KeyboardInterrupt
-            self.seen.append(case.name)
-            return [Row(group, case.name, None, ours=1e-3, verdict="failed" if case.name == "raises" else "")]
-
-    monkeypatch.setattr(command, "module_of", lambda group: STAND_INS)
-    monkeypatch.setattr(command, "Runner", Stops)
-    file = tmp_path / "run.json"
-    told = ["engine", "--peers", "", "--json", str(file)]
-    told += [word for name in ("layouts", "dies", "raises") for word in ("--only", name)]
-    with pytest.raises(KeyboardInterrupt):
-        command.main(told)
-    assert [row["case"] for row in load(file)["rows"]] == ["layouts"]
-    assert command.main([*told, "--resume"]) == 1
-    assert Stops.seen == ["layouts", "dies", "dies", "raises"]
-    assert command.main([*told, "--resume"]) == 1
-    assert Stops.seen[4:] == ["raises"]  # what failed is tried again, once
 
 
 def test_what_a_peer_lacks_is_said(tmp_path, monkeypatch):
