@@ -103,6 +103,27 @@ def test_steps_over_rows_as_in_float64(make, options):
     np.testing.assert_array_equal(tables[0][unused], start[unused])
 
 
+@pytest.mark.parametrize("width", [3, 600])
+def test_a_step_over_rows_is_the_same_on_any_number_of_threads(width):
+    n = 1 << 18
+    start, values = normal(5000, width), normal(n // width, width)
+    words = np.minimum(np.random.default_rng(0).zipf(1.3, len(values)), 5000) - 1  # some often, most never
+    expected, tables = start.astype(np.float64), []
+    np.subtract.at(expected, words, values)
+    threads = autograd.get_num_threads()
+    try:
+        for count in {1, threads}:
+            autograd.set_num_threads(count)
+            table = Tensor(start, requires_grad=True)
+            table.grad = Rows(words, values, table.shape)
+            optim.SGD([table], lr=1.0).step()
+            tables.append(table.numpy())
+    finally:
+        autograd.set_num_threads(threads)
+    np.testing.assert_array_equal(tables[0], tables[-1])
+    np.testing.assert_allclose(tables[0], expected, atol=2e-3)
+
+
 def test_a_padding_row_gets_no_gradient():
     words, table = picks(200, 40, 30), Tensor(normal(200, 32), requires_grad=True)
     for sparse in (False, True):
@@ -119,8 +140,10 @@ def test_a_step_writes_into_no_row_outside_of_the_table():
     y = embedding(words, table, sparse=True)
     words[3, 4] = 200  # the buffer of a batch, filled again too early
     y.sum().backward()
+    before = table.numpy().copy()
     with pytest.raises(IndexError, match="rows 0 to 200 of a table of 200"):
         optim.SGD([table], lr=0.1).step()
+    np.testing.assert_array_equal(table.numpy(), before)
 
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
