@@ -82,7 +82,7 @@ f32 = np.float32
         (nn.EmbeddingBag(5, 2), np.array([1, 2]), ValueError, "indices (2,) and none"),
         (nn.PReLU(3), np.ones((2, 4), f32), ValueError, "PReLU needs 3 channels, got 4"),
         (nn.GLU(), np.ones((2, 5), f32), ValueError, "an even number along axis -1, got 5; input (2, 5)"),
-        (nn.Unfold(5), np.ones((1, 4, 4, 1), f32), ValueError, "kernel of 5x5 is larger than the input, 4x4"),
+        (nn.Unfold(5), np.ones((1, 4, 4, 1), f32), ValueError, "kernel of 5x5 is larger than the image, 4x4"),
         (nn.Unfold(2), np.ones((4, 4, 1), f32), ValueError, "one example is x[None]"),
         (
             nn.Fold(4, 2),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..modes import is_grad_enabled
 from ..primitive import primitive
-from .window import float_type, images, output_size
+from .window import float_type, images
 from .windownd import by, outputs_of, pads_of, several
 
 
@@ -28,7 +28,7 @@ def _options(size, kernel_size, stride, padding, dilation=1, ceil_mode=False):
     span = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     if any(max(p) > k // 2 for p, k in zip(pads, span, strict=True)):
         raise ValueError(f"padding {padding!r} is more than half of the kernel, {by(kernel)}")
-    out = (output_size if axes == 2 else outputs_of)(size, kernel, stride, pads, dilation)  # type: ignore[arg-type]
+    out = outputs_of(size, kernel, stride, pads, dilation)
     if ceil_mode:
         out = tuple(map(_with_the_rest, size, span, stride, pads, out))
     return out, (kernel, stride, pads, dilation)

@@ -51,8 +51,9 @@ def outputs_of(size, kernel, stride, pads, dilation) -> tuple[int, ...]:
     span = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     if any(k > n for k, n in zip(span, padded, strict=True)):
         spread = f", spread to {by(span)} by its dilation," if span != tuple(kernel) else ""
+        what = "image" if len(size) == 2 else "input"
         raise ValueError(
-            f"a kernel of {by(kernel)}{spread} is larger than the input, {by(size)} "
+            f"a kernel of {by(kernel)}{spread} is larger than the {what}, {by(size)} "
             f"({by(padded)} with its padding)"
         )
     return tuple((n - k) // s + 1 for n, k, s in zip(padded, span, stride, strict=True))
